@@ -1,0 +1,95 @@
+"""What a kind decides: frozen values that the engine carries out without a thought of its own."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Self
+
+Manifest = Mapping[str, Any]
+"""A Kubernetes object as plain data."""
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One judgement: `status` True, False or None for Unknown; a stable reason; a message that says what to do."""
+
+    type: str
+    status: bool | None
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Something outside to be probed, again and again, until a plan no longer asks for it.
+
+    `target` is what the probe of that name takes: frozen, comparable, with secrets kept out of its repr.
+    A changed target is probed at once; otherwise `interval` after the last probe (`first_at` for the first one).
+    A settled good outcome turns bad only after `failure_threshold` bad ones in a row; bad turns good at once.
+    """
+
+    name: str
+    driver: str
+    target: Any
+    interval: timedelta
+    timeout: timedelta = timedelta(seconds=5)
+    failure_threshold: int = 1
+    first_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a probe found. `ok` None: it could not tell. `data` may hold secrets and goes nowhere but into plans."""
+
+    ok: bool | None
+    reason: str
+    message: str = ""
+    data: Mapping[str, Any] = field(default=NOTHING, repr=False)
+    at: datetime | None = None
+    target: Any = field(default=None, repr=False, compare=False)
+
+    def condition(self, type_: str) -> Condition:
+        """This outcome as a condition."""
+        return Condition(type_, self.ok, self.reason, self.message)
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Something that must exist in an outside system; `key` names it there, `desired` is what its driver takes."""
+
+    driver: str
+    key: str
+    desired: Any
+    delete: bool = False
+    """Whether it goes when the object goes (deletionPolicy: Delete)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that should be, for one object. `children` or `external` None: leave what is there."""
+
+    conditions: tuple[Condition, ...]
+    children: tuple[Manifest, ...] | None = ()
+    external: tuple[External, ...] | None = ()
+    checks: tuple[Check, ...] = ()
+    status: Mapping[str, Any] = NOTHING
+    requeue_at: datetime | None = None
+
+    @classmethod
+    def hold(cls, *conditions: Condition, **more: Any) -> Self:
+        """Blocked: say why and keep serving what is served now. The first condition is the blocker."""
+        return cls(with_ready(conditions), children=None, external=None, **more)
+
+
+def with_ready(conditions: Iterable[Condition], good: str = "Ready", message: str = "") -> tuple[Condition, ...]:
+    """The conditions and `Ready`, which is the first False, else the first Unknown, else True for the reason `good`."""
+    listed = tuple(conditions)
+    blocker = next((c for c in listed if c.status is False), None) or next(
+        (c for c in listed if c.status is None), None
+    )
+    if blocker is None:
+        return (*listed, Condition("Ready", True, good, message))
+    return (*listed, Condition("Ready", blocker.status, blocker.reason, blocker.message))

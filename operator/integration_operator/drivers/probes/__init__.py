@@ -1,0 +1,1 @@
+"""Probes: does an outside system answer, and let us in?"""

@@ -1,0 +1,65 @@
+"""The installation's settings: environment variables in, frozen values out. The chart sets them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from socket import gethostname
+from typing import Self
+
+from integration_operator.core.addresses import AddressRules
+from integration_operator.core.ports import Environment
+
+PREFIX = "INTEGRATION_OPERATOR_"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, with the default that a bare process has."""
+
+    environment: Environment = Environment()
+    addresses: AddressRules = AddressRules()
+    watch_namespaces: tuple[str, ...] = ()
+    """Empty: the whole cluster."""
+    watch_secrets: bool = True
+    """False: Secrets are not listed or watched, but read again once a minute."""
+    identity: str = ""
+    """This replica's name in the Lease."""
+    host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus come from outside the pod
+    port: int = 8080
+    """Health and metrics."""
+    workers: int = 16
+    """Reconciles at once."""
+    log_level: str = "INFO"
+    lease_seconds: int = 10
+    renew_seconds: int = 7
+    retry_seconds: int = 2
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Settings from INTEGRATION_OPERATOR_*; ValueError says which variable is wrong, and how."""
+
+        def get(name: str, default: str = "") -> str:
+            return environ.get(PREFIX + name, default).strip()
+
+        def several(name: str) -> tuple[str, ...]:
+            return tuple(part.strip() for part in get(name).split(",") if part.strip())
+
+        try:
+            addresses = AddressRules.of(several("OUTBOUND_DENY"), several("OUTBOUND_ALLOW"))
+        except ValueError as error:
+            raise ValueError(f"{PREFIX}OUTBOUND_DENY and _ALLOW take networks as 10.0.0.0/8: {error}") from None
+        port = get("PORT", "8080")
+        if not port.isdecimal() or int(port) > 65535:
+            raise ValueError(f"{PREFIX}PORT takes a port number, not {port!r}")
+        own = Environment()
+        return cls(
+            environment=Environment(
+                namespace=get("NAMESPACE", own.namespace), gateway=get("GATEWAY", own.gateway)
+            ),
+            addresses=addresses,
+            watch_namespaces=several("WATCH_NAMESPACES"),
+            watch_secrets=get("SECRETS_WATCH", "true").lower() != "false",
+            identity=get("IDENTITY") or f"{gethostname()}-{os.getpid()}",
+            port=int(port),
+            log_level=get("LOG_LEVEL", "INFO").upper(),
+        )
