@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socket import gethostname
 from typing import Self
 
@@ -16,8 +16,8 @@ PREFIX = "INTEGRATION_OPERATOR_"
 class Settings:
     """Every setting, with the default that a bare process has."""
 
-    environment: Environment = Environment()
-    addresses: AddressRules = AddressRules()
+    environment: Environment = field(default_factory=Environment)
+    addresses: AddressRules = field(default_factory=AddressRules)
     watch_namespaces: tuple[str, ...] = ()
     """Empty: the whole cluster."""
     watch_secrets: bool = True
@@ -53,9 +53,7 @@ class Settings:
             raise ValueError(f"{PREFIX}PORT takes a port number, not {port!r}")
         own = Environment()
         return cls(
-            environment=Environment(
-                namespace=get("NAMESPACE", own.namespace), gateway=get("GATEWAY", own.gateway)
-            ),
+            environment=Environment(namespace=get("NAMESPACE", own.namespace), gateway=get("GATEWAY", own.gateway)),
             addresses=addresses,
             watch_namespaces=several("WATCH_NAMESPACES"),
             watch_secrets=get("SECRETS_WATCH", "true").lower() != "false",

@@ -1,0 +1,239 @@
+"""The only file that talks to the API server: one thin request function, dicts in and dicts out.
+
+Configuration and authentication are those of the official client (`kubernetes.aio`); its models are not used, since
+they cost several times the request itself (see docs/decisions/0002-thin-client.md).
+"""
+
+import asyncio
+import os
+import ssl
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+from kubernetes.aio import client, config
+
+from integration_operator.core.errors import (
+    Conflict,
+    Forbidden,
+    IntegrationError,
+    PassingError,
+    Refused,
+    Unavailable,
+)
+from integration_operator.core.model import MANAGER
+from integration_operator.core.plan import Manifest
+
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+PAGE = 500
+
+encode = msgspec.json.encode
+decode = msgspec.json.decode
+
+
+class NotFound(PassingError):
+    """The object, its namespace or its kind does not exist (any more)."""
+
+    reason = "NotFound"
+
+
+class Gone(PassingError):
+    """The resource version is too old: list again."""
+
+    reason = "Gone"
+
+
+class Cluster:
+    """A connection to one API server."""
+
+    def __init__(self, configuration: client.Configuration) -> None:
+        self.configuration = configuration
+        self.api = client.ApiClient(configuration)
+        self._base = configuration.host.rstrip("/")
+        context: ssl.SSLContext = self.api.rest_client.ssl_context
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=context, limit=64),
+            timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
+            headers={"User-Agent": MANAGER},
+            read_bufsize=2**20,
+        )
+        self._resources: dict[str, tuple[float, dict[str, tuple[str, bool]]]] = {}
+
+    @classmethod
+    async def connect(cls) -> Self:
+        """Inside a cluster by the service account, else by the kubeconfig (KUBECONFIG or ~/.kube/config)."""
+        configuration = client.Configuration()
+        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+            config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+        else:
+            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        return cls(configuration)
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._session.close()
+        await self.api.close()  # type: ignore[no-untyped-call]
+
+    async def _headers(self) -> dict[str, str]:
+        token = await self.configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        return {"Authorization": token} if token else {}
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+    ) -> Any:
+        """One request; the decoded answer, or one of core.errors (with NotFound and Gone)."""
+        headers = {**await self._headers(), "Accept": accept}
+        data = None
+        if body is not None:
+            data = encode(body)
+            headers["Content-Type"] = content_type
+        try:
+            async with self._session.request(
+                method, self._base + path, params=params, data=data, headers=headers
+            ) as response:
+                payload = await response.read()
+                if response.status >= 400:
+                    raise _error(response.status, payload, response.headers.get("Retry-After"))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"the API server did not answer: {type(error).__name__}") from error
+        return decode(payload) if payload else None
+
+    async def path(self, api_version: str, kind: str, namespace: str | None = None, name: str | None = None) -> str:
+        """The URL path of a kind or object; NotFound when the cluster does not serve the kind."""
+        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        plural, namespaced = await self._discover(root, kind)
+        parts = [root]
+        if namespaced and namespace:
+            parts.append(f"namespaces/{namespace}")
+        parts.append(plural)
+        if name:
+            parts.append(name)
+        return "/".join(parts)
+
+    async def _discover(self, root: str, kind: str) -> tuple[str, bool]:
+        seen, resources = self._resources.get(root, (float("-inf"), {}))
+        if kind not in resources and time.monotonic() - seen > 5:
+            try:
+                found = await self.request("GET", root)
+                resources = {
+                    r["kind"]: (r["name"], r["namespaced"]) for r in found["resources"] if "/" not in r["name"]
+                }
+            except NotFound:
+                resources = {}
+            self._resources[root] = (time.monotonic(), resources)
+        if kind not in resources:
+            raise NotFound(f"the cluster does not serve {kind} of {root.removeprefix('/apis/').removeprefix('/api/')}")
+        return resources[kind]
+
+    async def get(self, api_version: str, kind: str, namespace: str | None, name: str) -> Any | None:
+        """One object, None where it (or its kind) does not exist."""
+        try:
+            return await self.request("GET", await self.path(api_version, kind, namespace, name))
+        except NotFound:
+            return None
+
+    async def list_pages(
+        self, path: str, params: Mapping[str, str], metadata_only: bool
+    ) -> AsyncIterator[tuple[list[Any], str]]:
+        """Pages of (items, resource version of the list)."""
+        query = {**params, "limit": str(PAGE)}
+        accept = METADATA.format("List") if metadata_only else "application/json"
+        while True:
+            page = await self.request("GET", path, params=query, accept=accept)
+            yield page.get("items") or [], page["metadata"]["resourceVersion"]
+            if not (token := page["metadata"].get("continue")):
+                return
+            query["continue"] = token
+
+    async def watch(
+        self, path: str, params: Mapping[str, str], version: str, metadata_only: bool
+    ) -> AsyncGenerator[tuple[str, Any], None]:
+        """(type, object) pairs until the server ends the stream; Gone where the version is too old."""
+        query = {
+            **params,
+            "watch": "true",
+            "resourceVersion": version,
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": "290",
+        }
+        accept = METADATA.format("") if metadata_only else "application/json"
+        headers = {**await self._headers(), "Accept": accept}
+        # Bookmarks come once a minute: silence for longer means a dead connection.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=75)
+        try:
+            async with self._session.get(self._base + path, params=query, headers=headers, timeout=timeout) as response:
+                if response.status >= 400:
+                    raise _error(response.status, await response.read(), None)
+                async for line in _lines(response.content):
+                    event = decode(line)
+                    if event["type"] == "ERROR":
+                        status = event["object"]
+                        raise _error(status.get("code", 500), encode(status), None)
+                    yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"the watch ended: {type(error).__name__}") from error
+
+    async def apply(self, manifest: Manifest) -> Any:
+        """Server-side apply with the operator's field manager, taking fields over from others."""
+        meta = manifest["metadata"]
+        path = await self.path(manifest["apiVersion"], manifest["kind"], meta.get("namespace"), meta["name"])
+        params = {"fieldManager": MANAGER, "force": "true"}
+        return await self.request("PATCH", path, params=params, body=manifest, content_type=APPLY)
+
+
+async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length (StreamReader.readline has a limit)."""
+    buffer = bytearray()
+    async for chunk in stream.iter_any():
+        buffer += chunk
+        *lines, rest = buffer.split(b"\n")
+        buffer = rest
+        for line in lines:
+            if line:
+                yield bytes(line)
+
+
+def _error(code: int, payload: bytes, retry_after: str | None) -> IntegrationError:
+    try:
+        status = decode(payload)
+        message = str(status.get("message") or status.get("reason") or code)[:2000]
+        causes = {c.get("reason") for c in (status.get("details") or {}).get("causes") or ()}
+        seconds = (status.get("details") or {}).get("retryAfterSeconds")
+    except (msgspec.DecodeError, AttributeError, UnicodeDecodeError):
+        message, causes, seconds = f"HTTP {code}", set(), None
+    error: IntegrationError
+    if code == 404 or "NamespaceTerminating" in causes:
+        error = NotFound(message)
+    elif code == 410:
+        error = Gone(message)
+    elif code == 409:
+        error = Conflict(message)
+    elif code == 403:
+        error = Forbidden(message)
+    elif code in (400, 405, 413, 415, 422):
+        error = Refused(message)
+    else:
+        error = Unavailable(message)
+    wait = retry_after if retry_after and retry_after.isdecimal() else seconds
+    error.retry_after = float(wait) if wait is not None else None
+    return error
+
+
+async def pause(seconds: float, stop: asyncio.Event) -> None:
+    """Wait, but no longer than until stop is set."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,206 @@
+"""A mirror of one kind of the cluster: list, then watch, for ever; small, and asked by name."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from integration_operator.core.errors import Forbidden, IntegrationError
+from integration_operator.core.model import GROUP, MANAGER
+from integration_operator.core.ports import Key
+from integration_operator.engine.cluster import Cluster, Gone, NotFound, decode, encode
+
+log = logging.getLogger(__name__)
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OWNER_KIND = f"{GROUP}/kind"
+OWNER_NAME = f"{GROUP}/name"
+
+
+class Gvk(NamedTuple):
+    """An apiVersion and a kind."""
+
+    api_version: str
+    kind: str
+
+
+METADATA_ONLY = frozenset({Gvk("v1", "Secret"), Gvk("v1", "ConfigMap"), Gvk("v1", "Namespace")})
+"""Kinds of which only metadata is kept: their content is read one by one, when it is needed."""
+
+Name = tuple[str, str]
+"""Namespace (empty for cluster-scoped) and name."""
+
+
+def owner_of(meta: dict[str, Any]) -> Key | None:
+    """The object of ours that a child says it belongs to, by its labels."""
+    labels = meta.get("labels") or {}
+    if labels.get(MANAGED_BY) != MANAGER or OWNER_KIND not in labels or OWNER_NAME not in labels:
+        return None
+    return Key(labels[OWNER_KIND], meta.get("namespace", ""), labels[OWNER_NAME])
+
+
+class Mirror:
+    """Objects as compact JSON without managed fields: a twentieth of what parsed ones take.
+
+    `changed(gvk, name, before, after)` is called with metadata for every change, None for absent.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        gvk: Gvk,
+        changed: Callable[[Gvk, Name, dict[str, Any] | None, dict[str, Any] | None], None],
+        *,
+        namespaces: tuple[str, ...] = (),
+        labelled: bool = False,
+    ) -> None:
+        self.gvk = gvk
+        self.synced = asyncio.Event()
+        self._cluster, self._changed = cluster, changed
+        self._scopes: tuple[str | None, ...] = namespaces or (None,)
+        self._pending = set(self._scopes)
+        self._params = {"labelSelector": f"{MANAGED_BY}={MANAGER}"} if labelled else {}
+        self._metadata_only = gvk in METADATA_ONLY
+        self._objects: dict[Name, bytes] = {}
+        self._owned: dict[Key, set[Name]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to list and watch."""
+        self._tasks = [
+            asyncio.create_task(self._follow(scope), name=f"mirror {self.gvk.kind}") for scope in self._scopes
+        ]
+
+    async def stop(self) -> None:
+        """End all watches."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def get(self, name: Name) -> dict[str, Any] | None:
+        """An object as it was last seen."""
+        raw = self._objects.get(name)
+        return decode(raw) if raw is not None else None
+
+    def names(self, namespace: str) -> list[str]:
+        """Names of all objects in a namespace, sorted."""
+        return sorted(n for ns, n in self._objects if ns == namespace)
+
+    def owned(self, key: Key) -> Iterator[dict[str, Any]]:
+        """The children of an object of ours."""
+        for name in sorted(self._owned.get(key, ())):
+            if (child := self.get(name)) is not None:
+                yield child
+
+    def note(self, obj: dict[str, Any]) -> None:
+        """Take what a write returned, so that one's own write is not a surprise when the watch brings it."""
+        name = _name(obj)
+        known = self.get(name)
+        if known is None or _version(known) < _version(obj):
+            self._store(name, obj)
+
+    def drop(self, name: Name) -> None:
+        """Forget an object that a write found to be gone."""
+        self._remove(name)
+
+    async def _follow(self, scope: str | None) -> None:
+        delay = 0.1
+        while True:
+            try:
+                path = await self._cluster.path(*self.gvk, scope)
+                version = await self._list(path, scope)
+                self._sync(scope)
+                delay = 0.1
+                while True:
+                    version = await self._stream(path, version)
+            except Gone:
+                continue
+            except (NotFound, Forbidden) as error:
+                # Not served, or not ours to see: nothing is there for us; look again at times.
+                log.log(
+                    logging.WARNING if isinstance(error, Forbidden) else logging.DEBUG, "%s: %s", self.gvk.kind, error
+                )
+                self._replace(scope, {})
+                self._sync(scope)
+                delay = 10.0
+            except IntegrationError as error:
+                log.debug("mirror of %s: %s", self.gvk.kind, error)
+                delay = min(delay * 2, 10.0)
+            await asyncio.sleep(delay)
+
+    def _sync(self, scope: str | None) -> None:
+        self._pending.discard(scope)
+        if not self._pending:
+            self.synced.set()
+
+    async def _list(self, path: str, scope: str | None) -> str:
+        seen: dict[Name, None] = {}
+        version = ""
+        async for items, at in self._cluster.list_pages(path, self._params, self._metadata_only):
+            version = at
+            for obj in items:
+                seen[_name(obj)] = None
+                self._see(obj)
+        self._replace(scope, seen)
+        return version
+
+    def _replace(self, scope: str | None, seen: dict[Name, None]) -> None:
+        for name in [n for n in self._objects if (scope is None or n[0] == scope) and n not in seen]:
+            self._gone(name)
+
+    async def _stream(self, path: str, version: str) -> str:
+        async with contextlib.aclosing(self._cluster.watch(path, self._params, version, self._metadata_only)) as events:
+            async for type_, obj in events:
+                version = obj["metadata"].get("resourceVersion", version)
+                if type_ == "DELETED":
+                    self._gone(_name(obj))
+                elif type_ != "BOOKMARK":
+                    self._see(obj)
+        return version
+
+    def _see(self, obj: dict[str, Any]) -> None:
+        name = _name(obj)
+        known = self.get(name)
+        if known is not None and known["metadata"]["resourceVersion"] == obj["metadata"]["resourceVersion"]:
+            return
+        self._store(name, obj)
+        self._changed(self.gvk, name, known["metadata"] if known else None, obj["metadata"])
+
+    def _gone(self, name: Name) -> None:
+        known = self.get(name)
+        if known is not None:
+            self._remove(name)
+            self._changed(self.gvk, name, known["metadata"], None)
+
+    def _store(self, name: Name, obj: dict[str, Any]) -> None:
+        meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
+        kept: dict[str, Any] = {"apiVersion": self.gvk.api_version, "kind": self.gvk.kind}
+        if not self._metadata_only:
+            kept.update(obj)
+        kept["metadata"] = meta
+        self._disown(name)
+        self._objects[name] = encode(kept)
+        if owner := owner_of(meta):
+            self._owned.setdefault(owner, set()).add(name)
+
+    def _remove(self, name: Name) -> None:
+        self._disown(name)
+        self._objects.pop(name, None)
+
+    def _disown(self, name: Name) -> None:
+        if (known := self.get(name)) and (owner := owner_of(known["metadata"])) and owner in self._owned:
+            self._owned[owner].discard(name)
+            if not self._owned[owner]:
+                del self._owned[owner]
+
+
+def _name(obj: dict[str, Any]) -> Name:
+    meta = obj["metadata"]
+    return meta.get("namespace", ""), meta["name"]
+
+
+def _version(obj: dict[str, Any]) -> int:
+    """Resource versions of one kind in one cluster are ordered numbers (Kubernetes 1.35 and later says so)."""
+    text = obj["metadata"]["resourceVersion"]
+    return int(text) if text.isdecimal() else 0

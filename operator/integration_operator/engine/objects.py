@@ -1,0 +1,171 @@
+"""Our own objects as kopf brought them, what they claim, and who read what: all that decides who is asked again."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from integration_operator.core.kind import Kind
+from integration_operator.core.model import API_VERSION
+from integration_operator.core.ports import Claimant, Key
+from integration_operator.engine.audit import asked_by
+from integration_operator.engine.cluster import decode, encode
+
+Dependency = tuple[str, ...]
+"""What was read: ("object", apiVersion, kind, namespace, name), ("list", …, namespace), or ("claim", text)."""
+
+
+def object_dependency(api_version: str, kind: str, namespace: str, name: str) -> Dependency:
+    """That one object was read."""
+    return ("object", api_version, kind, namespace, name)
+
+
+def list_dependency(api_version: str, kind: str, namespace: str) -> Dependency:
+    """That all objects of a kind in a namespace were read."""
+    return ("list", api_version, kind, namespace)
+
+
+class Dependencies:
+    """Who read what, last time they looked."""
+
+    def __init__(self) -> None:
+        self._read: dict[Key, frozenset[Dependency]] = {}
+        self._readers: dict[Dependency, set[Key]] = {}
+
+    def remember(self, key: Key, read: Iterable[Dependency]) -> None:
+        """Replace what this key read; nothing at all forgets the key."""
+        before, after = self._read.pop(key, frozenset()), frozenset(read)
+        for dependency in before - after:
+            readers = self._readers[dependency]
+            readers.discard(key)
+            if not readers:
+                del self._readers[dependency]
+        for dependency in after - before:
+            self._readers.setdefault(dependency, set()).add(key)
+        if after:
+            self._read[key] = after
+
+    def readers(self, dependency: Dependency) -> Iterable[Key]:
+        """Who must be asked again when this changes."""
+        return tuple(self._readers.get(dependency, ()))
+
+
+class _Stored(NamedTuple):
+    version: int
+    essence: int
+    status: int
+    claims: tuple[str, ...]
+    created: datetime
+    uid: str
+    raw: bytes
+
+
+class Objects:
+    """The newest known version of every object of ours, as compact JSON, and an index of their claims."""
+
+    def __init__(self, kinds: Mapping[str, Kind[Any, Any]], changed: Callable[[Dependency], None]) -> None:
+        self._kinds, self._changed = kinds, changed
+        self._stored: dict[Key, _Stored] = {}
+        self._claims: dict[str, set[Key]] = {}
+
+    def put(self, raw: Mapping[str, Any], *, own: bool = False) -> bool:
+        """Take a version; True when it must be reconciled: it is new, or anything in it changed.
+
+        `own`: it is what a write of ours returned, so that its status is no news.
+        """
+        key, meta = key_of(raw), raw["metadata"]
+        known = self._stored.get(key)
+        version = int(meta["resourceVersion"]) if meta["resourceVersion"].isdecimal() else 0
+        if known and known.uid == meta["uid"] and version <= known.version:
+            return False
+        kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
+        kept["asked_by"] = asked_by(raw)
+        status = hash(encode(raw.get("status")))
+        essence = _essence(kept)
+        if known and known.uid == meta["uid"] and known.essence == essence:
+            claims = known.claims
+        else:
+            claims = self._claims_of(key, kept)
+            self._reindex(key, known.claims if known else (), claims)
+        self._stored[key] = _Stored(version, essence, status, claims, _created(meta), meta["uid"], encode(kept))
+        changed = known is None or known.essence != essence
+        if changed or known is None or known.status != status:
+            self._tell(key)
+            return changed or not own
+        return False
+
+    def remove(self, key: Key, uid: str | None = None) -> bool:
+        """Forget an object (of this uid); whether it was known."""
+        known = self._stored.get(key)
+        if known is None or (uid is not None and known.uid != uid):
+            return False
+        del self._stored[key]
+        self._reindex(key, known.claims, ())
+        self._tell(key)
+        return True
+
+    def get(self, key: Key) -> dict[str, Any] | None:
+        """An object, without managed fields; `asked_by` is the field manager that last wrote its spec."""
+        known = self._stored.get(key)
+        return decode(known.raw) if known else None
+
+    def uid(self, key: Key) -> str | None:
+        """The uid of a known object."""
+        known = self._stored.get(key)
+        return known.uid if known else None
+
+    def keys(self, kind: str | None = None) -> list[Key]:
+        """All known objects, of one kind or of all."""
+        return [k for k in self._stored if kind is None or k.kind == kind]
+
+    def claimants(self, claim: str) -> tuple[Claimant, ...]:
+        """Who claims this, oldest first."""
+        return tuple(sorted(Claimant(self._stored[k].created, k) for k in self._claims.get(claim, ())))
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def _claims_of(self, key: Key, raw: Mapping[str, Any]) -> tuple[str, ...]:
+        kind = self._kinds[key.kind]
+        try:
+            return tuple(dict.fromkeys(kind.claims(kind.model.model_validate(raw))))
+        except ValidationError:
+            return ()
+
+    def _reindex(self, key: Key, before: tuple[str, ...], after: tuple[str, ...]) -> None:
+        for claim in before:
+            if claim not in after:
+                self._claims[claim].discard(key)
+                if not self._claims[claim]:
+                    del self._claims[claim]
+                self._changed(("claim", claim))
+        for claim in after:
+            if claim not in before:
+                self._claims.setdefault(claim, set()).add(key)
+                self._changed(("claim", claim))
+
+    def _tell(self, key: Key) -> None:
+        self._changed(object_dependency(API_VERSION, key.kind, key.namespace, key.name))
+        self._changed(list_dependency(API_VERSION, key.kind, key.namespace))
+
+
+def key_of(raw: Mapping[str, Any]) -> Key:
+    """The key of one of our own objects."""
+    return Key(raw["kind"], raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
+
+
+def _created(meta: Mapping[str, Any]) -> datetime:
+    text = meta.get("creationTimestamp")
+    return datetime.fromisoformat(text) if text else datetime.now(UTC)
+
+
+_ESSENTIAL = ("uid", "generation", "labels", "annotations", "deletionTimestamp", "finalizers")
+
+
+def _essence(raw: Mapping[str, Any]) -> int:
+    meta = raw["metadata"]
+    return hash(encode([raw.get("spec"), *(meta.get(field) for field in _ESSENTIAL)]))

@@ -1,0 +1,153 @@
+"""The Reader that a `look` gets: answers from mirrors where there is one, and remembers all that was asked."""
+
+import asyncio
+import socket
+import time
+from base64 import b64decode
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from integration_operator.core.addresses import AddressRules, Resolution
+from integration_operator.core.model import API_VERSION, Resource
+from integration_operator.core.plan import Manifest, Outcome
+from integration_operator.core.ports import Claimant, Environment, Key
+from integration_operator.engine.checks import Checks
+from integration_operator.engine.cluster import Cluster
+from integration_operator.engine.mirror import METADATA_ONLY, Gvk
+from integration_operator.engine.mirrors import Mirrors
+from integration_operator.engine.objects import Dependency, Objects, list_dependency, object_dependency
+
+R = TypeVar("R", bound="Resource[Any]")
+
+DNS_SECONDS = 60.0
+"""How long an answer of the resolver is taken to hold."""
+UNWATCHED_SECONDS = 60.0
+"""How often what can't be watched is read again."""
+
+
+class Resolver:
+    """Names to addresses, under the rules; answers are kept for a minute, so that many may ask."""
+
+    def __init__(self, rules: AddressRules) -> None:
+        self._rules = rules
+        self._answers: dict[str, tuple[float, Resolution]] = {}
+
+    async def resolve(self, host: str) -> Resolution:
+        """All addresses of a host, sorted; an error is an answer too."""
+        known = self._answers.get(host)
+        if known and time.monotonic() - known[0] < DNS_SECONDS:
+            return known[1]
+        answer = await self._ask(host)
+        if len(self._answers) > 10_000:
+            self._answers.clear()
+        self._answers[host] = (time.monotonic(), answer)
+        return answer
+
+    async def _ask(self, host: str) -> Resolution:
+        try:
+            addresses = [str(ip_address(host.strip("[]")))]
+        except ValueError:
+            loop = asyncio.get_running_loop()
+            try:
+                found = await asyncio.wait_for(loop.getaddrinfo(host, None, type=socket.SOCK_STREAM), 5)
+            except (OSError, UnicodeError, TimeoutError) as error:
+                return Resolution(error=str(error) or type(error).__name__)
+            addresses = sorted({str(info[4][0]) for info in found})
+        return Resolution(
+            addresses=tuple(a for a in addresses if self._rules.permit(a)),
+            denied=tuple(a for a in addresses if not self._rules.permit(a)),
+        )
+
+
+class EngineReader:
+    """One look of one object. `read` is what it depended on, `again_in` when it must look again anyhow."""
+
+    def __init__(
+        self,
+        key: Key,
+        *,
+        environment: Environment,
+        cluster: Cluster,
+        mirrors: Mirrors,
+        objects: Objects,
+        checks: Checks,
+        resolver: Resolver,
+    ) -> None:
+        self.environment = environment
+        self.read: set[Dependency] = set()
+        self.again_in: float | None = None
+        self._key, self._cluster, self._mirrors = key, cluster, mirrors
+        self._objects, self._checks, self._resolver = objects, checks, resolver
+
+    async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
+        """See core.ports.Reader."""
+        self.read.add(object_dependency(api_version, kind, namespace or "", name))
+        if api_version == API_VERSION:
+            return self._objects.get(Key(kind, namespace or "", name))
+        gvk = Gvk(api_version, kind)
+        mirror = await self._mirrors.get(gvk)
+        if mirror is None:
+            self._look_again(UNWATCHED_SECONDS)
+            return await self._cluster.get(api_version, kind, namespace, name)
+        seen = mirror.get((namespace or "", name))
+        if seen is None or gvk not in METADATA_ONLY or kind == "Namespace":
+            return seen
+        return await self._cluster.get(api_version, kind, namespace, name)
+
+    async def list(
+        self, api_version: str, kind: str, namespace: str, selector: Mapping[str, str] | None = None
+    ) -> list[Manifest]:
+        """See core.ports.Reader."""
+        self.read.add(list_dependency(api_version, kind, namespace))
+        if api_version == API_VERSION:
+            keys = sorted(k for k in self._objects.keys(kind) if k.namespace == namespace)
+            found = [self._objects.get(k) for k in keys]
+        else:
+            mirror = await self._mirrors.get(Gvk(api_version, kind))
+            found = [mirror.get((namespace, name)) for name in mirror.names(namespace)] if mirror else []
+        wanted = (selector or {}).items()
+        return [o for o in found if o and wanted <= (o["metadata"].get("labels") or {}).items()]
+
+    async def resource(self, model: type[R], name: str, namespace: str) -> R | None:
+        """See core.ports.Reader."""
+        kind = str(model.model_fields["kind"].default)
+        raw = await self.get(API_VERSION, kind, name, namespace)
+        try:
+            return model.model_validate(raw) if raw is not None else None
+        except ValidationError:
+            return None
+
+    async def secret(self, name: str, namespace: str) -> Mapping[str, bytes] | None:
+        """See core.ports.Reader."""
+        found = await self.get("v1", "Secret", name, namespace)
+        return None if found is None else {k: b64decode(v) for k, v in (found.get("data") or {}).items()}
+
+    async def config_map(self, name: str, namespace: str) -> Mapping[str, str] | None:
+        """See core.ports.Reader."""
+        found = await self.get("v1", "ConfigMap", name, namespace)
+        return None if found is None else found.get("data") or {}
+
+    async def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """See core.ports.Reader."""
+        found = await self.get("v1", "Namespace", namespace)
+        return (found["metadata"].get("labels") or {}) if found else {}
+
+    async def resolve(self, host: str) -> Resolution:
+        """See core.ports.Reader."""
+        self._look_again(DNS_SECONDS)
+        return await self._resolver.resolve(host)
+
+    def claimants(self, claim: str) -> tuple[Claimant, ...]:
+        """See core.ports.Reader."""
+        self.read.add(("claim", claim))
+        return self._objects.claimants(claim)
+
+    def outcome(self, check: str) -> Outcome | None:
+        """See core.ports.Reader."""
+        return self._checks.outcome(self._key, check)
+
+    def _look_again(self, seconds: float) -> None:
+        self.again_in = seconds if self.again_in is None else min(self.again_in, seconds)

@@ -1,0 +1,189 @@
+"""One object, one pass: look, plan, apply, status. Every pass ends in a condition, a timer or a back-off."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from integration_operator.core.errors import IntegrationError, Invalid, NotLeading, UserError
+from integration_operator.core.kind import Kind
+from integration_operator.core.model import GROUP, Resource
+from integration_operator.core.plan import Condition, Manifest, Plan, with_ready
+from integration_operator.core.ports import Key
+from integration_operator.engine import metrics, status
+from integration_operator.engine.apply import Applier
+from integration_operator.engine.checks import Checks
+from integration_operator.engine.cluster import NotFound
+from integration_operator.engine.objects import Dependencies, Objects
+from integration_operator.engine.reader import EngineReader
+from integration_operator.engine.writer import Writer
+
+log = structlog.get_logger("reconcile")
+
+FINALIZER = f"{GROUP}/external"
+"""On objects that have something in an outside system which goes with them."""
+ABANDON = f"{GROUP}/abandon-external"
+"""Annotation, "true": let the object go although what it has outside can't be removed."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a pass ended: when to come again, and whether it was without trouble."""
+
+    again_in: float | None = None
+    error: IntegrationError | None = None
+
+
+class Reconciler:
+    """Serves every kind alike; what differs is in their `look` and `plan`."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind[Any, Any]],
+        objects: Objects,
+        dependencies: Dependencies,
+        checks: Checks,
+        applier: Applier,
+        writer: Writer,
+        reader: Callable[[Key], EngineReader],
+        again: Callable[[Key], None],
+    ) -> None:
+        """`reader` makes one for a look; `again` puts a key into the queue."""
+        self._kinds, self._objects, self._dependencies = kinds, objects, dependencies
+        self._checks, self._applier, self._writer = checks, applier, writer
+        self._reader, self._again = reader, again
+
+    async def reconcile(self, key: Key) -> Result:
+        """One pass. Errors that time may mend come back in the result, others end as a condition."""
+        raw = self._objects.get(key)
+        if raw is None:
+            self.forget(key)
+            return Result()
+        kind = self._kinds[key.kind]
+        try:
+            return await self._pass(key, kind, raw)
+        except NotFound as error:
+            # The object or its namespace is going: the watch will tell; until then there is nothing to write to.
+            log.info("gone", object=str(key), message=str(error))
+            return Result(error=None if raw["metadata"].get("deletionTimestamp") else error)
+        except IntegrationError as error:
+            return Result(error=error)
+
+    def forget(self, key: Key) -> None:
+        """The object is gone: so is all that was remembered for it."""
+        self._dependencies.remember(key, ())
+        self._checks.forget(key)
+        self._applier.forget(key)
+        metrics.forget(key)
+
+    async def _pass(self, key: Key, kind: Kind[Any, Any], raw: dict[str, Any]) -> Result:
+        try:
+            resource = kind.model.model_validate(raw)
+        except ValidationError as error:
+            await self._status(key, raw, Plan(_invalid(error)))
+            return Result()
+        reader = self._reader(key)
+        try:
+            world = await kind.look(resource, reader)
+        finally:
+            self._dependencies.remember(key, reader.read)
+        now = datetime.now(UTC)
+        plan = kind.plan(resource, world, now)
+        if resource.deleting:
+            return await self._delete(key, raw, plan)
+        raw, plan, failure = await self._carry_out(key, kind, raw, resource, plan)
+        self._checks.want(key, resource.metadata.uid, plan.checks)
+        await self._status(key, raw, plan)
+        if failure is not None:
+            return Result(error=failure)
+        return Result(again_in=_soonest(reader.again_in, plan.requeue_at))
+
+    async def _carry_out(
+        self, key: Key, kind: Kind[Any, Any], raw: dict[str, Any], resource: Resource[Any], plan: Plan
+    ) -> tuple[dict[str, Any], Plan, IntegrationError | None]:
+        try:
+            if plan.external is not None:
+                raw = await self._finalizer(key, raw, any(e.delete for e in plan.external))
+                await self._applier.external(key, raw, plan.external)
+            if plan.children is not None:
+                await self._applier.children(key, raw, kind, plan.children)
+        except UserError as error:
+            return raw, _failed(plan, error, False), None
+        except (NotLeading, NotFound):
+            raise
+        except IntegrationError as error:
+            return raw, _failed(plan, error, None), error
+        return raw, plan, None
+
+    async def _finalizer(self, key: Key, raw: dict[str, Any], needed: bool) -> dict[str, Any]:
+        present = list(raw["metadata"].get("finalizers") or ())
+        if (FINALIZER in present) == needed:
+            return raw
+        wanted = [*present, FINALIZER] if needed else [f for f in present if f != FINALIZER]
+        written = await self._writer.finalizers(key, raw, wanted)
+        self._objects.put(written, own=True)
+        return self._objects.get(key) or raw
+
+    async def _delete(self, key: Key, raw: dict[str, Any], plan: Plan) -> Result:
+        if FINALIZER not in (raw["metadata"].get("finalizers") or ()):
+            return Result()
+        abandoned = (raw["metadata"].get("annotations") or {}).get(ABANDON) == "true"
+        try:
+            if not abandoned:
+                await self._applier.release(key, raw, plan.external or ())
+        except NotLeading:
+            raise
+        except IntegrationError as error:
+            hint = f"{error}; to let go of it without that, set the annotation {ABANDON}=true"
+            await self._status(key, raw, Plan(with_ready([Condition("Released", False, error.reason, hint)])))
+            return Result(error=error)
+        await self._finalizer(key, raw, False)
+        return Result()
+
+    async def _status(self, key: Key, raw: Manifest, plan: Plan) -> None:
+        now = datetime.now(UTC)
+        old = raw.get("status") or {}
+        meta = raw["metadata"]
+        new = status.merge(old, plan.status, plan.conditions, meta.get("generation", 0), now)
+        metrics.count(key, status.ready(new)[0])
+        changes = status.patch(old, new)
+        if not changes:
+            return
+        written = await self._writer.status(key, meta["uid"], changes)
+        if self._objects.put(written, own=True):
+            self._again(key)
+        await self._tell(key, raw, status.ready(old), status.ready(new), now)
+
+    async def _tell(
+        self, key: Key, raw: Manifest, before: tuple[str, str, str], after: tuple[str, str, str], now: datetime
+    ) -> None:
+        """An Event for every change of Ready to or from False, and for another reason of False."""
+        if before[:2] == after[:2] or "False" not in (before[0], after[0]):
+            return
+        warning = after[0] != "True"
+        try:
+            await self._writer.event(key, raw, after[1], after[2] or after[1], warning, now)
+        except IntegrationError as error:  # an Event is a courtesy: its loss must not repeat a reconcile
+            log.info("event not written", object=str(key), message=str(error))
+
+
+def _invalid(error: ValidationError) -> tuple[Condition, ...]:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return with_ready([Condition("Accepted", False, Invalid.reason, f"{where}: {first['msg']}{more}")])
+
+
+def _failed(plan: Plan, error: IntegrationError, verdict: bool | None) -> Plan:
+    """The plan could not be carried out: Programmed (and so Ready) says why."""
+    kept = [c for c in plan.conditions if c.type not in ("Programmed", "Ready")]
+    return replace(plan, conditions=with_ready([*kept, Condition("Programmed", verdict, error.reason, str(error))]))
+
+
+def _soonest(again_in: float | None, at: datetime | None) -> float | None:
+    until = None if at is None else max(0.0, (at - datetime.now(UTC)).total_seconds())
+    known = [seconds for seconds in (again_in, until) if seconds is not None]
+    return min(known, default=None)

@@ -1,0 +1,60 @@
+"""The status that should be, from the one that is: pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from integration_operator.core.plan import Condition
+
+EPOCH = "1970-01-01T00:00:00Z"
+"""When the CRD's default conditions say they began: never, that is."""
+
+_TEXT = {True: "True", False: "False", None: "Unknown"}
+
+
+def merge(
+    old: Mapping[str, Any], own: Mapping[str, Any], conditions: Iterable[Condition], generation: int, now: datetime
+) -> dict[str, Any]:
+    """The whole new status: the kind's `own` fields, and conditions with time and generation.
+
+    lastTransitionTime changes only with a condition's status, as metav1.Condition has it.
+    """
+    before = {c["type"]: c for c in old.get("conditions") or ()}
+    merged = [_condition(c, before.get(c.type), generation, now) for c in conditions]
+    return {**own, "observedGeneration": generation, "conditions": merged}
+
+
+def _condition(new: Condition, old: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
+    status = _TEXT[new.status]
+    kept = old and old["status"] == status and old["lastTransitionTime"] != EPOCH
+    return {
+        "type": new.type,
+        "status": status,
+        "reason": new.reason,
+        "message": new.message[:32768],
+        "lastTransitionTime": old["lastTransitionTime"] if old and kept else stamp(now),
+        "observedGeneration": generation,
+    }
+
+
+def patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON merge patch (RFC 7386) from one status to the other, top-level fields whole; empty when equal."""
+    changed = {k: v for k, v in new.items() if old.get(k) != v}
+    # A merge patch would merge maps: what is gone inside one must be named.
+    for name, value in changed.items():
+        if isinstance(value, dict) and isinstance(was := old.get(name), dict):
+            changed[name] = {**dict.fromkeys(was.keys() - value.keys()), **value}
+    return {**changed, **dict.fromkeys(k for k in old if k not in new)}
+
+
+def ready(status: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Status, reason and message of Ready; Unknown where there is none."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Ready":
+            return condition["status"], condition["reason"], condition.get("message", "")
+    return "Unknown", "Pending", ""
+
+
+def stamp(time: datetime) -> str:
+    """RFC 3339 in whole seconds, UTC, as metav1.Time."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")

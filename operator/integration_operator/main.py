@@ -1,0 +1,42 @@
+"""Start-up: settings, engine, health server, watches; and an orderly end."""
+
+import sys
+
+import structlog
+import uvloop
+
+from integration_operator import registry
+from integration_operator.engine import handlers, logs, server
+from integration_operator.engine.cluster import Cluster
+from integration_operator.engine.engine import Engine
+from integration_operator.settings import Settings
+
+
+async def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    cluster = await Cluster.connect()
+    drivers = [driver(settings.addresses) for driver in registry.DRIVERS]
+    engine = Engine(cluster, settings, registry.KINDS, drivers)
+    health = await server.serve(engine, settings)
+    await engine.start()
+    try:
+        await handlers.watch(engine, cluster, registry.KINDS, settings)
+    finally:
+        structlog.get_logger("main").info("stopping")
+        await engine.stop()
+        await health.cleanup()
+        await cluster.close()
+
+
+def main() -> None:
+    """The process's entry point; exit code 2 where a setting is wrong."""
+    try:
+        settings = Settings.load()
+    except ValueError as error:
+        sys.exit(f"integration-operator: {error}")
+    logs.configure(settings.log_level)
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()
