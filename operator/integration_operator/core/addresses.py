@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
 Network = IPv4Network | IPv6Network
@@ -39,11 +39,19 @@ class AddressRules:
     def permit(self, address: str) -> bool:
         """Whether this IP address may be connected to. An IPv4 address inside IPv6 is judged as IPv4."""
         ip = ip_address(address.partition("%")[0])
-        if isinstance(ip, IPv6Address) and (inner := ip.ipv4_mapped or ip.sixtofour):
+        if isinstance(ip, IPv6Address) and (inner := ip.ipv4_mapped or ip.sixtofour or _translated(ip)):
             ip = inner
         if any(ip in network for network in self.allow if network.version == ip.version):
             return True
         return not any(ip in network for network in self.deny if network.version == ip.version)
+
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+def _translated(ip: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a NAT64 gateway (RFC 6052) would connect to."""
+    return IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else None
 
 
 @dataclass(frozen=True)

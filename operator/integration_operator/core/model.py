@@ -92,6 +92,11 @@ def immutable(field: str, why: str) -> Rule:
     )
 
 
+def _fits(pattern: str, value: str) -> bool:
+    """As RE2 has it, where `$` is the very end: Python's would let a last line break through."""
+    return re.search(pattern.removesuffix("$") + r"\Z", value) is not None
+
+
 @dataclass(frozen=True)
 class Matching:
     """A string (1 to `limit` characters) that matches a pattern, with a message that says what to write instead."""
@@ -104,7 +109,7 @@ class Matching:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: str) -> str:
-        if not 0 < len(value) <= self.limit or not re.search(self.pattern, value):
+        if not 0 < len(value) <= self.limit or not _fits(self.pattern, value):
             raise PydanticCustomError("matching", "{message}", {"message": self.message})
         return value
 
@@ -160,7 +165,7 @@ def parse_duration(value: Any) -> timedelta:
     """A Go-style duration (`30s`, `1h30m`, `250ms`) as a timedelta; ISO 8601 gets a message that says so."""
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or len(value) > 32 or not re.search(_GO_DURATION, value):
+    if not isinstance(value, str) or len(value) > 32 or not _fits(_GO_DURATION, value):
         raise PydanticCustomError("duration", "{message}", {"message": _DURATION_MESSAGE})
     return timedelta(
         seconds=sum(float(n) * _GO_UNIT[unit] for n, _, unit in re.findall(r"([0-9]+(\.[0-9]+)?)(ms|h|m|s)", value))

@@ -3,13 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, Self
 
 Manifest = Mapping[str, Any]
 """A Kubernetes object as plain data."""
-
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,7 @@ class Outcome:
     ok: bool | None
     reason: str
     message: str = ""
-    data: Mapping[str, Any] = field(default=NOTHING, repr=False)
+    data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     at: datetime | None = None
     target: Any = field(default=None, repr=False, compare=False)
 
@@ -75,7 +72,7 @@ class Plan:
     children: tuple[Manifest, ...] | None = ()
     external: tuple[External, ...] | None = ()
     checks: tuple[Check, ...] = ()
-    status: Mapping[str, Any] = NOTHING
+    status: Mapping[str, Any] = field(default_factory=dict)
     requeue_at: datetime | None = None
 
     @classmethod

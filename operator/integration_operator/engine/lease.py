@@ -4,16 +4,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.leaderelection.electionconfig import Config
 from kubernetes.aio.leaderelection.leaderelection import LeaderElection
-from kubernetes.aio.leaderelection.resourcelock.leaselock import LeaseLock
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
 from integration_operator.core.errors import IntegrationError
 from integration_operator.engine import metrics
-from integration_operator.engine.cluster import JSON_PATCH, Cluster
+from integration_operator.engine.cluster import JSON_PATCH, Cluster, NotFound
 from integration_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -21,36 +23,59 @@ log = logging.getLogger(__name__)
 NAME = "integration-operator"
 
 
-class _Lock(LeaseLock):
-    """A lock that never hangs or throws, and notes when the last write that succeeded began."""
+class _Lock(BaseLock):
+    """The Lease as the official election reads and writes it; never hangs or throws.
+
+    The client's own LeaseLock can't be used: in version 37 its calls fail its own argument checks.
+    """
 
     def __init__(self, cluster: Cluster, settings: Settings) -> None:
-        super().__init__(NAME, settings.environment.namespace, settings.identity, cluster.api)
+        super().__init__(NAME, settings.environment.namespace, settings.identity)
         self.written_at = float("-inf")
+        """Monotonic seconds when the last write that succeeded began."""
+        self._cluster = cluster
         self._timeout = float(settings.retry_seconds)
+        self._root = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
+        self._seen: dict[str, Any] = {}
 
     async def get(self, name: str, namespace: str) -> Any:
-        return await self._bounded(super().get(name, namespace)) or (False, ApiException(status=0, reason="no answer"))
-
-    async def create(self, name: str, namespace: str, election_record: Any) -> bool:
-        return await self._written(super().create(name, namespace, election_record))
-
-    async def update(self, name: str, namespace: str, updated_record: Any) -> bool:
-        return await self._written(super().update(name, namespace, updated_record))
-
-    async def _written(self, call: Awaitable[bool]) -> bool:
-        began = time.monotonic()
-        done = bool(await self._bounded(call))
-        if done:
-            self.written_at = began
-        return done
-
-    async def _bounded(self, call: Awaitable[Any]) -> Any:
         try:
-            return await asyncio.wait_for(call, self._timeout)
-        except Exception as error:  # the client raises whatever its transport does
-            log.debug("lease: %s", type(error).__name__)
-            return None
+            self._seen = await self._request("GET", f"{self._root}/{name}")
+        except NotFound as error:
+            return False, ApiException(status=404, reason=str(error), body='{"code": 404}')
+        except (IntegrationError, TimeoutError) as error:
+            return False, ApiException(status=0, reason=str(error))
+        spec = self._seen.get("spec") or {}
+        fields = ("holderIdentity", "leaseDurationSeconds", "acquireTime", "renewTime")
+        return True, LeaderElectionRecord(*(str(spec[f]) if spec.get(f) else None for f in fields))
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        lease = {"metadata": {"name": name}, "spec": self._spec({}, election_record)}
+        return await self._write("POST", self._root, lease)
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:
+        lease = {**self._seen, "spec": self._spec(self._seen.get("spec") or {}, updated_record)}
+        return await self._write("PUT", f"{self._root}/{name}", lease)
+
+    def _spec(self, before: dict[str, Any], record: LeaderElectionRecord) -> dict[str, Any]:
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        spec = {"holderIdentity": self.identity, "leaseDurationSeconds": int(record.lease_duration or 0), "renewTime": now}
+        if before.get("holderIdentity") == self.identity:
+            return {**before, **spec}
+        return {**spec, "acquireTime": now, "leaseTransitions": int(before.get("leaseTransitions") or 0) + 1}
+
+    async def _write(self, method: str, path: str, lease: dict[str, Any]) -> bool:
+        began = time.monotonic()
+        try:
+            await self._request(method, path, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **lease})
+        except (IntegrationError, TimeoutError) as error:
+            log.info("the lease was not written: %s", error)
+            return False
+        self.written_at = began
+        return True
+
+    async def _request(self, method: str, path: str, body: Any = None) -> Any:
+        return await asyncio.wait_for(self._cluster.request(method, path, body=body), self._timeout)
 
 
 class Leadership:

@@ -1,0 +1,188 @@
+"""A kind and drivers for tests of the engine alone: every feature that a kind may use, and nothing of any product."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from integration_operator.core.errors import Unavailable
+from integration_operator.core.kind import Kind
+from integration_operator.core.model import API_VERSION, GROUP, VERSION, Model, Resource, Status
+from integration_operator.core.plan import Check, Condition, External, Outcome, Plan, with_ready
+from integration_operator.core.ports import Claimant, Reader
+
+
+class WidgetSpec(Model):
+    text: str = ""
+    copies: int = 1
+    policy: bool = False
+    secret: str | None = None
+    needs: str | None = None
+    claim: str | None = None
+    probe: str | None = None
+    external: str | None = None
+    until: datetime | None = None
+
+
+class Widget(Resource[WidgetSpec]):
+    kind: str = "Widget"
+
+
+@dataclass(frozen=True)
+class World:
+    secret: Mapping[str, bytes] | None
+    needed: Widget | None
+    claimants: tuple[Claimant, ...]
+    probed: Outcome | None
+
+
+async def look(widget: Widget, reader: Reader) -> World:
+    spec, ns = widget.spec, widget.namespace
+    return World(
+        secret=await reader.secret(spec.secret, ns) if spec.secret else None,
+        needed=await reader.resource(Widget, spec.needs, ns) if spec.needs else None,
+        claimants=reader.claimants(spec.claim) if spec.claim else (),
+        probed=reader.outcome("Reachable") if spec.probe else None,
+    )
+
+
+def plan(widget: Widget, world: World, now: datetime) -> Plan:
+    spec = widget.spec
+    conditions = []
+    if spec.secret:
+        conditions.append(
+            Condition("ResolvedRefs", world.secret is not None, "Found" if world.secret else "SecretNotFound")
+        )
+    if spec.needs:
+        conditions.append(Condition("Needed", world.needed is not None, "Found" if world.needed else "WidgetNotFound"))
+    if world.claimants and world.claimants[0].key.name != widget.name:
+        return Plan.hold(Condition("Accepted", False, "Conflicted", f"belongs to {world.claimants[0].key.name}"))
+    if spec.probe:
+        conditions.append(
+            world.probed.condition("Reachable") if world.probed else Condition("Reachable", None, "Pending")
+        )
+    token = world.secret["token"].decode() if world.secret else ""
+    later = spec.until is not None and now >= spec.until
+    text = "late" if later else spec.text
+    children: list[dict[str, Any]] = [
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": f"{widget.name}-{i}"},
+            "data": {"text": text, "token": token},
+        }
+        for i in range(spec.copies)
+    ]
+    if spec.policy:
+        children.append(
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": {"name": widget.name},
+                "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 80}]}]},
+            }
+        )
+    return Plan(
+        with_ready(conditions, "Made"),
+        children=tuple(children),
+        external=(External("memory", spec.external, spec.text, delete=True),) if spec.external else (),
+        checks=(
+            (Check("Reachable", "scripted", spec.probe, timedelta(seconds=0.2), failure_threshold=3),)
+            if spec.probe
+            else ()
+        ),
+        status={"copies": spec.copies},
+        requeue_at=spec.until if spec.until and not later else None,
+    )
+
+
+def claims(widget: Widget) -> tuple[str, ...]:
+    return (widget.spec.claim,) if widget.spec.claim else ()
+
+
+WIDGET = Kind(
+    name="Widget",
+    plural="widgets",
+    model=Widget,
+    status=Status,
+    look=look,
+    plan=plan,
+    claims=claims,
+    children=(("v1", "ConfigMap"), ("networking.k8s.io/v1", "NetworkPolicy")),
+)
+
+CRD: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": f"widgets.{GROUP}"},
+    "spec": {
+        "group": GROUP,
+        "scope": "Namespaced",
+        "names": {"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
+        "versions": [
+            {
+                "name": VERSION,
+                "served": True,
+                "storage": True,
+                "subresources": {"status": {}},
+                "schema": {
+                    "openAPIV3Schema": {
+                        "type": "object",
+                        "properties": {
+                            "spec": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+                        },
+                    }
+                },
+            }
+        ],
+    },
+}
+
+
+def widget(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": "Widget", "metadata": {"name": name}, "spec": spec}
+
+
+@dataclass
+class Scripted:
+    """A probe that finds what the test tells it to."""
+
+    name: str = "scripted"
+    answers: dict[str, Outcome] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    async def probe(self, target: Any, timeout: timedelta) -> Outcome:
+        self.asked.append(target)
+        return self.answers.get(target, Outcome(True, "Connected"))
+
+
+@dataclass
+class Memory:
+    """An outside system in a dict, which can be made unreachable."""
+
+    name: str = "memory"
+    things: dict[str, Any] = field(default_factory=dict)
+    reachable: bool = True
+
+    async def observe(self, external: External) -> Any | None:
+        self._reach()
+        return self.things.get(external.key)
+
+    async def ensure(self, external: External) -> bool:
+        self._reach()
+        changed = self.things.get(external.key) != external.desired
+        self.things[external.key] = external.desired
+        return changed
+
+    async def delete(self, external: External) -> None:
+        self._reach()
+        self.things.pop(external.key, None)
+
+    def _reach(self) -> None:
+        if not self.reachable:
+            raise Unavailable("memory can't be reached")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
