@@ -1,0 +1,1 @@
+"""The local cluster, builds and benches: for development and tests only."""

@@ -1,0 +1,48 @@
+"""A real API server alone (etcd and kube-apiserver), for tests of what needs no node: up in a few seconds."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from dev.build import ensure
+from dev.controlplane import Addresses, ControlPlane, free_ports
+
+
+class ApiServer:
+    """`with ApiServer() as api:` has an empty API server with `api.kubeconfig`, gone without a trace afterwards."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="apiserver-"))
+        api, etcd, peer = free_ports(3)
+        self._plane = ControlPlane(self.home, Addresses(api, etcd, peer))
+        self.kubeconfig = self._plane.kubeconfig
+        self.processes = self._plane.processes
+
+    def __enter__(self) -> Self:
+        ensure("kube-apiserver", "kubectl", "etcd")
+        try:
+            self._plane.start_api()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the processes and remove the data."""
+        self._plane.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def stop_apiserver(self, hard: bool = False) -> None:
+        """Take the API server away; etcd keeps its data."""
+        self.processes.stop("kube-apiserver", hard=hard)
+
+    def start_apiserver(self) -> None:
+        """Bring the API server back on the same address with the same data."""
+        self._plane.start_apiserver()
