@@ -22,7 +22,6 @@ class Addresses:
     etcd_peer_port: int
     advertise: str = "127.0.0.1"
     services: str = "10.96.0.0/16"
-    pods: str = "10.244.0.0/16"
 
     @property
     def service_ip(self) -> str:
@@ -51,7 +50,11 @@ class ControlPlane:
     @property
     def url(self) -> str:
         """Where this machine reaches the API server."""
-        return f"https://127.0.0.1:{self.addresses.api_port}"
+        return self.url_for("127.0.0.1")
+
+    def url_for(self, host: str) -> str:
+        """Where the API server is reached by another address of this machine."""
+        return f"https://{host}:{self.addresses.api_port}"
 
     def start_api(self) -> None:
         """etcd and kube-apiserver, until the latter is ready; writes the administrator's kubeconfig."""
@@ -61,7 +64,7 @@ class ControlPlane:
 
     def start_controllers(self) -> None:
         """kube-controller-manager and kube-scheduler."""
-        home, addresses, pki = self.home, self.addresses, self.pki.home
+        home, pki = self.home, self.pki.home
         for name, user in (
             ("kube-controller-manager", "system:kube-controller-manager"),
             ("kube-scheduler", "system:kube-scheduler"),
@@ -81,9 +84,6 @@ class ControlPlane:
                 "--use-service-account-credentials=true",
                 f"--service-account-private-key-file={private}",
                 f"--root-ca-file={self.pki.ca}",
-                "--allocate-node-cidrs=true",
-                f"--cluster-cidr={addresses.pods}",
-                f"--service-cluster-ip-range={addresses.services}",
                 "--node-monitor-grace-period=20s",
             ],
         )

@@ -72,6 +72,21 @@ def build(names: Iterable[str]) -> list[Image]:
     return images
 
 
+def build_with_docker(names: Iterable[str]) -> list[Image]:
+    """The same Dockerfiles with Docker, on the public base images."""
+    images = [ALL[name] for name in names]
+    for image in images:
+        with tempfile.TemporaryDirectory(prefix="image-") as folder:
+            context, dockerfile = Path(folder), ROOT / "dev" / "images.d" / image.name / "Dockerfile"
+            if image.name == "integration-operator":
+                context, dockerfile = ROOT, ROOT / "Dockerfile"
+            else:
+                ensure(*(n for n in (image.name,) if n in BINARIES))
+                shutil.copy2(_binary(image.name), context)
+            run(["docker", "build", "--quiet", "--file", dockerfile, "--tag", image.reference, context])
+    return images
+
+
 def engine() -> str | None:
     """`docker` where an engine answers."""
     if shutil.which("docker") is None:
@@ -165,6 +180,8 @@ def _wheels() -> Path:
         partial = wheels.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         run([sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "-r", lock, "-d", partial])
+        # One of them is published as source only: what builds it.
+        run([sys.executable, "-m", "pip", "download", "--quiet", "setuptools", "wheel", "-d", partial])
         partial.rename(wheels)
     return wheels
 
