@@ -13,7 +13,9 @@ from dev import addons, clusters
 from dev.apiserver import ApiServer
 from dev.processes import Failed
 
-app = typer.Typer(help="The local cluster of integration-operator.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="The local cluster of integration-operator.", no_args_is_help=True, pretty_exceptions_enable=False
+)
 cluster = typer.Typer(
     help="A whole cluster: CLUSTER=current, kind, or native, the first that works.", no_args_is_help=True
 )

@@ -12,7 +12,7 @@ from dev import build, images, network
 from dev.controlplane import Addresses, ControlPlane
 from dev.network import NODES
 from dev.node import Node
-from dev.processes import run, wait_until
+from dev.processes import Failed, run, wait_until
 from dev.versions import KUBECTL, ROOT
 
 PACKAGES = {
@@ -92,6 +92,8 @@ class Native:
             "DNS ready",
             lambda: self.kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=60s"),
         )
+        if down := [f"{n} of {place}" for place, parts in self.status().items() for n, up in parts.items() if not up]:
+            raise Failed(f"not running: {', '.join(down)}; see the logs below {self.home}")
         steps.total(f"cluster {self.name} is up")
 
     def load(self, names: Iterable[str]) -> None:

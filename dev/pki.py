@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,6 +37,7 @@ class Authority:
         loaded = serialization.load_pem_private_key(key_file.read_bytes(), None)
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         self._key = loaded
+        self._lock = threading.Lock()
         self._certificate = x509.load_pem_x509_certificate(self.ca.read_bytes())
 
     def issue(
@@ -50,12 +52,18 @@ class Authority:
     ) -> tuple[Path, Path]:
         """(certificate, key) files; `hosts` are DNS names and IP addresses, negative days make it expired."""
         crt, key_file = self.home / f"{file}.crt", self.home / f"{file}.key"
-        if crt.exists():
-            return crt, key_file
+        with self._lock:
+            if not (crt.exists() and key_file.exists()):
+                self._issue(crt, key_file, _name(common_name, organization), hosts, client, days)
+        return crt, key_file
+
+    def _issue(
+        self, crt: Path, key_file: Path, subject: x509.Name, hosts: Iterable[str], client: bool, days: float
+    ) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         usage = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
         builder = (
-            _builder(_name(common_name, organization), self._certificate.subject, key.public_key(), days)
+            _builder(subject, self._certificate.subject, key.public_key(), days)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(_usage(sign=False), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -69,7 +77,6 @@ class Authority:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         write_key(key_file, key)
         crt.write_bytes(builder.sign(self._key, hashes.SHA256()).public_bytes(_PEM))
-        return crt, key_file
 
 
 def service_account_keys(home: Path) -> tuple[Path, Path]:
