@@ -6,7 +6,13 @@ from typing import Any
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.kind import Kind
 from integration_operator.drivers.base import Driver
+from integration_operator.drivers.gateways.envoy_gateway import EnvoyGateway
+from integration_operator.drivers.probes.route import RouteProbing
+from integration_operator.kinds import api_route
 
-KINDS: tuple[Kind[Any, Any], ...] = ()
+KINDS: tuple[Kind[Any, Any], ...] = (api_route.KIND,)
 
-DRIVERS: tuple[Callable[[AddressRules], Driver], ...] = ()
+DRIVERS: tuple[Callable[[AddressRules], Driver], ...] = (
+    EnvoyGateway,
+    RouteProbing,
+)

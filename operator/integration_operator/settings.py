@@ -53,7 +53,11 @@ class Settings:
             raise ValueError(f"{PREFIX}PORT takes a port number, not {port!r}")
         own = Environment()
         return cls(
-            environment=Environment(namespace=get("NAMESPACE", own.namespace), gateway=get("GATEWAY", own.gateway)),
+            environment=Environment(
+                namespace=get("NAMESPACE", own.namespace),
+                gateway=get("GATEWAY", own.gateway),
+                gateway_controller_namespace=get("GATEWAY_CONTROLLER_NAMESPACE", own.gateway_controller_namespace),
+            ),
             addresses=addresses,
             watch_namespaces=several("WATCH_NAMESPACES"),
             watch_secrets=get("SECRETS_WATCH", "true").lower() != "false",

@@ -36,7 +36,8 @@ class Environment:
     """Where the operator runs."""
     gateway: str = "public"
     """Name of the operator's own Gateway, in `namespace`."""
-    gateway_driver: str = "envoy-gateway"
+    gateway_controller_namespace: str = "envoy-gateway-system"
+    """Where the gateway's controller runs, and with it the Services of Gateways."""
     offline: bool = False
     """True in `kubectl integrations plan`: what only a cluster knows is a placeholder."""
 
@@ -59,6 +60,10 @@ class Reader(Protocol):
         """All objects of a kind in one namespace whose labels equal `selector`, sorted by name."""
         ...
 
+    async def children(self) -> tuple[Manifest, ...]:
+        """This object's own children as the cluster has them now; Secrets and ConfigMaps by metadata only."""
+        ...
+
     async def resource(self, model: type[R], name: str, namespace: str) -> R | None:
         """One of our own objects, validated; None also where it is invalid."""
         ...
@@ -77,6 +82,10 @@ class Reader(Protocol):
 
     async def resolve(self, host: str) -> Resolution:
         """Addresses of a host name under the address rules; asked again about once a minute."""
+        ...
+
+    def driver(self, name: str) -> object | None:
+        """The driver of that name, for what it knows (its features, how it renders); it does no I/O in a look."""
         ...
 
     def claimants(self, claim: str) -> tuple[Claimant, ...]:

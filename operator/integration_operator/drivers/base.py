@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from integration_operator.core.plan import External, Outcome
+from integration_operator.drivers.gateway import GatewayDriver
 
 
 @runtime_checkable
@@ -39,4 +40,4 @@ class ExternalDriver(Protocol):
         ...
 
 
-Driver = Probe | ExternalDriver
+Driver = Probe | ExternalDriver | GatewayDriver

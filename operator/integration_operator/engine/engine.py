@@ -47,7 +47,7 @@ class Engine:
     ) -> None:
         self._cluster, self._settings = cluster, settings
         self._kinds = {kind.name: kind for kind in kinds}
-        by_name: dict[str, Driver] = {driver.name: driver for driver in drivers}
+        self._drivers = by_name = {driver.name: driver for driver in drivers}
         self._queue: KeyedQueue[Key] = KeyedQueue()
         self._dependencies = Dependencies()
         self.objects = Objects(self._kinds, self._changed)
@@ -137,6 +137,8 @@ class Engine:
             objects=self.objects,
             checks=self._checks,
             resolver=self._resolver,
+            drivers=self._drivers,
+            children=tuple(Gvk(*child) for child in self._kinds[key.kind].children),
         )
 
     async def _lead(self) -> None:

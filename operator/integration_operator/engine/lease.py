@@ -59,7 +59,11 @@ class _Lock(BaseLock):
 
     def _spec(self, before: dict[str, Any], record: LeaderElectionRecord) -> dict[str, Any]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        spec = {"holderIdentity": self.identity, "leaseDurationSeconds": int(record.lease_duration or 0), "renewTime": now}
+        spec = {
+            "holderIdentity": self.identity,
+            "leaseDurationSeconds": int(record.lease_duration or 0),
+            "renewTime": now,
+        }
         if before.get("holderIdentity") == self.identity:
             return {**before, **spec}
         return {**spec, "acquireTime": now, "leaseTransitions": int(before.get("leaseTransitions") or 0) + 1}

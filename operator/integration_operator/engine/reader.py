@@ -75,12 +75,15 @@ class EngineReader:
         objects: Objects,
         checks: Checks,
         resolver: Resolver,
+        drivers: Mapping[str, object],
+        children: tuple[Gvk, ...],
     ) -> None:
         self.environment = environment
         self.read: set[Dependency] = set()
         self.again_in: float | None = None
         self._key, self._cluster, self._mirrors = key, cluster, mirrors
         self._objects, self._checks, self._resolver = objects, checks, resolver
+        self._drivers, self._children = drivers, children
 
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """See core.ports.Reader."""
@@ -111,6 +114,14 @@ class EngineReader:
         wanted = (selector or {}).items()
         return [o for o in found if o and wanted <= (o["metadata"].get("labels") or {}).items()]
 
+    async def children(self) -> tuple[Manifest, ...]:
+        """See core.ports.Reader. A change of a child asks its owner again anyhow."""
+        found: list[Manifest] = []
+        for gvk in self._children:
+            if mirror := await self._mirrors.get(gvk):
+                found.extend(mirror.owned(self._key))
+        return tuple(found)
+
     async def resource(self, model: type[R], name: str, namespace: str) -> R | None:
         """See core.ports.Reader."""
         kind = str(model.model_fields["kind"].default)
@@ -139,6 +150,10 @@ class EngineReader:
         """See core.ports.Reader."""
         self._look_again(DNS_SECONDS)
         return await self._resolver.resolve(host)
+
+    def driver(self, name: str) -> object | None:
+        """See core.ports.Reader."""
+        return self._drivers.get(name)
 
     def claimants(self, claim: str) -> tuple[Claimant, ...]:
         """See core.ports.Reader."""

@@ -1,0 +1,128 @@
+"""Writes what follows from the models: CRDs, the chart's copy of them, reference pages. `--check` names stale files."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dev.versions import ROOT
+from integration_operator.core.crd import crd
+from integration_operator.core.kind import Kind
+from integration_operator.registry import KINDS
+
+HEADER = "# Generated from the models by `make generate`: don't edit.\n"
+CHART = ROOT / "charts" / "integration-operator"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Block style, no aliases, long text folded by nobody."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Every generated file and its text."""
+    for kind in KINDS:
+        manifest = crd(kind)
+        text = yaml.dump(manifest, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
+        file = f"{manifest['metadata']['name']}.yaml"
+        yield ROOT / "crds" / file, HEADER + text
+        yield CHART / "templates" / "crds" / file, HEADER + _templated(text)
+        yield ROOT / "docs" / "reference" / f"{kind.name.lower()}.md", reference(kind, manifest)
+
+
+def _templated(text: str) -> str:
+    """The CRD as a template: kept when the release goes, and escaped where it has braces of its own."""
+    escaped = text.replace("{{", "{{ `{{` }}")
+    labels = '  labels:\n    {{- include "operator.labels" . | nindent 4 }}\n'
+    kept = "\n  annotations: {helm.sh/resource-policy: keep}\n" + labels
+    head, _, rest = escaped.partition("\nspec:\n")
+    return "{{- if .Values.crds.install }}\n" + head + kept + "spec:\n" + rest + "{{- end }}\n"
+
+
+def reference(kind: Kind[Any, Any], manifest: dict[str, Any]) -> str:
+    """The reference page of a kind."""
+    version = manifest["spec"]["versions"][0]
+    schema = version["schema"]["openAPIV3Schema"]["properties"]
+    names = manifest["spec"]["names"]
+    lines = [
+        f"# {kind.name}",
+        "",
+        f"<!-- {HEADER.strip('# ').strip()} -->",
+        "",
+        kind.description,
+        "",
+        f"`{manifest['spec']['group']}/{version['name']}`, short name `{', '.join(names['shortNames'])}`.",
+        "",
+        "## spec",
+        "",
+        "| Field | Type | Description |",
+        "|---|---|---|",
+        *_fields(schema["spec"], ""),
+        "",
+        "## status",
+        "",
+        "| Field | Type | Description |",
+        "|---|---|---|",
+        *_fields(schema["status"], ""),
+    ]
+    if reasons := _reasons(kind):
+        lines += ["", "## Reasons", "", "| Reason | Meaning |", "|---|---|", *reasons]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(schema: dict[str, Any], path: str) -> Iterator[str]:
+    required = set(schema.get("required", ()))
+    for name, field in schema.get("properties", {}).items():
+        where = f"{path}.{name}".lstrip(".")
+        notes = [field.get("description", "")]
+        if name in required:
+            notes.append("Required.")
+        if "enum" in field:
+            notes.append("One of " + ", ".join(f"`{v}`" for v in field["enum"]) + ".")
+        default = field.get("default")
+        if isinstance(default, bool):
+            notes.append(f"Default `{str(default).lower()}`.")
+        elif isinstance(default, str | int):
+            notes.append(f"Default `{default}`.")
+        kind = field["type"] if field["type"] != "array" else f"[]{field['items']['type']}"
+        yield f"| `{where}` | {kind} | {' '.join(notes)} |".replace("\n", " ")
+        inner = field.get("items") if field["type"] == "array" else field
+        if inner and inner.get("properties"):
+            yield from _fields(inner, where + ("[]" if field["type"] == "array" else ""))
+
+
+def _reasons(kind: Kind[Any, Any]) -> list[str]:
+    """The kind's Reason enum with the sentence below each member, read from its source."""
+    module = sys.modules[kind.plan.__module__]
+    source = Path(str(module.__file__)).read_text()
+    rows, name = [], ""
+    for line in source.partition("class Reason(StrEnum)")[2].partition("\n\n\n")[0].splitlines():
+        text = line.strip()
+        if ' = "' in text:
+            name = text.partition('"')[2].rstrip('"')
+        elif name and text.startswith('"""'):
+            rows.append(f"| `{name}` | {text.strip(chr(34))} |")
+            name = ""
+    return rows
+
+
+def main() -> int:
+    """Write, or with --check only compare."""
+    check = "--check" in sys.argv
+    stale = [path for path, text in generated() if not path.exists() or path.read_text() != text]
+    if check:
+        for path in stale:
+            print(f"stale: {path.relative_to(ROOT)} (make generate)")
+        return 1 if stale else 0
+    for path, text in generated():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""Kubernetes quantities of bytes (`1Mi`), inside as an int."""
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+_UNITS = {"": 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
+_PATTERN = "^[1-9][0-9]{0,9}(k|M|G|Ki|Mi|Gi)?$"
+_MESSAGE = "write a size as 512Ki, 1Mi or 2G: a whole number with k, M, G, Ki, Mi or Gi"
+
+
+def parse_bytes(value: Any) -> int:
+    """A size in bytes from its text."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(text, str) or not (found := re.fullmatch(_PATTERN[1:-1], text)):
+        raise PydanticCustomError("quantity", "{message}", {"message": _MESSAGE})
+    unit = found.group(1) or ""
+    return int(text.removesuffix(unit) if unit else text) * _UNITS[unit]
+
+
+class _Schema:
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        rule = {"rule": f"self.matches('{_PATTERN}')", "message": _MESSAGE, "reason": "FieldValueInvalid"}
+        return {"type": "string", "minLength": 1, "maxLength": 16, "x-kubernetes-validations": [rule]}
+
+
+Bytes = Annotated[int, BeforeValidator(parse_bytes), _Schema()]
+"""A size in bytes."""

@@ -1,0 +1,208 @@
+"""What a gateway driver is given and gives: neutral nouns, so that kinds know no product."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from integration_operator.core.plan import Manifest
+
+
+class Feature(StrEnum):
+    """What a route may need of a gateway. A driver that lacks one refuses the route by the feature's name."""
+
+    PATH_MATCH = "versions[].match.path"
+    HEADER_MATCH = "versions[].match.header"
+    QUERY_MATCH = "versions[].match.query"
+    WEIGHTS = "versions[].backends[].weight"
+    CONNECTION_BACKEND = "versions[].backends[].connectionRef"
+    LIFECYCLE_HEADERS = "versions[].lifecycle: Deprecated"
+    GONE = "versions[].lifecycle: Retired"
+    TIMEOUT = "traffic.timeout"
+    RETRIES = "traffic.retries"
+    CIRCUIT_BREAKER = "traffic.circuitBreaker"
+    RATE_LIMIT = "traffic.rateLimit"
+    REQUEST_SIZE = "traffic.maxRequestBytes"
+    CORS = "traffic.cors"
+
+
+@dataclass(frozen=True)
+class ServiceBackend:
+    """A Service of the route's namespace."""
+
+    name: str
+    port: int
+    weight: int = 1
+
+
+@dataclass(frozen=True)
+class ConnectionBackend:
+    """A system outside: where it is, how it is trusted, and what credential goes along."""
+
+    name: str
+    host: str
+    port: int
+    path: str = "/"
+    tls: bool = True
+    server_name: str = ""
+    ca: str | None = None
+    """PEM; the system's roots when None."""
+    header: str | None = None
+    header_value: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Match:
+    """What tells a version: a path prefix, and perhaps a header or query parameter with an exact value."""
+
+    path: str
+    header: tuple[str, str] | None = None
+    query: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version as it is to be served now. `gone`: 410, and no backend."""
+
+    name: str
+    match: Match
+    backends: tuple[ServiceBackend | ConnectionBackend, ...] = ()
+    gone: bool = False
+    deprecated_at: datetime | None = None
+    sunset_at: datetime | None = None
+    links: tuple[tuple[str, str], ...] = ()
+    """(relation type, URL) pairs of RFC 8288."""
+
+
+@dataclass(frozen=True)
+class Cors:
+    """Cross-origin resource sharing (Fetch standard)."""
+
+    allow_origins: tuple[str, ...]
+    allow_methods: tuple[str, ...] = ()
+    allow_headers: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    allow_credentials: bool = False
+    max_age: str | None = None
+    """Go-style duration."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How requests are handled; durations in seconds, sizes in bytes, None where nothing is asked."""
+
+    timeout: float | None = None
+    retries: int | None = None
+    retry_on: tuple[str, ...] = ()
+    max_connections: int | None = None
+    max_pending_requests: int | None = None
+    rate_limit: tuple[int, float] | None = None
+    """Requests in a period of so many seconds, for the whole route."""
+    max_request_bytes: int | None = None
+    cors: Cors | None = None
+
+
+@dataclass(frozen=True)
+class Route:
+    """An API as a gateway serves it."""
+
+    name: str
+    namespace: str
+    gateway: str
+    gateway_namespace: str
+    hostnames: tuple[str, ...]
+    versions: tuple[Version, ...]
+    traffic: Traffic = Traffic()
+
+    def needs(self) -> frozenset[Feature]:
+        """Every feature that this route uses."""
+        needs = {Feature.PATH_MATCH}
+        for version in self.versions:
+            needs |= _version_needs(version)
+        traffic = self.traffic
+        asked = {
+            Feature.TIMEOUT: traffic.timeout,
+            Feature.RETRIES: traffic.retries,
+            Feature.CIRCUIT_BREAKER: traffic.max_connections or traffic.max_pending_requests,
+            Feature.RATE_LIMIT: traffic.rate_limit,
+            Feature.REQUEST_SIZE: traffic.max_request_bytes,
+            Feature.CORS: traffic.cors,
+        }
+        return frozenset(needs | {feature for feature, value in asked.items() if value is not None})
+
+
+def _version_needs(version: Version) -> set[Feature]:
+    needs = set()
+    if version.match.header:
+        needs.add(Feature.HEADER_MATCH)
+    if version.match.query:
+        needs.add(Feature.QUERY_MATCH)
+    if version.gone:
+        needs.add(Feature.GONE)
+    if version.deprecated_at or version.sunset_at:
+        needs.add(Feature.LIFECYCLE_HEADERS)
+    if any(isinstance(b, ConnectionBackend) for b in version.backends):
+        needs.add(Feature.CONNECTION_BACKEND)
+    if len(version.backends) > 1:
+        needs.add(Feature.WEIGHTS)
+    return needs
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gateway says of what was applied: None while it has not said anything of this generation."""
+
+    accepted: bool | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class RouteProbe:
+    """What the probe `route` takes: where the gateway is, and what to ask of each version."""
+
+    address: str
+    port: int
+    host: str
+    ca: str | None
+    requests: tuple["ProbeRequest", ...]
+    decisive: bool
+    """Whether the gateway marks what backends answered: then what has no mark is its own answer."""
+
+
+@dataclass(frozen=True)
+class ProbeRequest:
+    """One request, and what counts as working: `expected` statuses, or any answer of the backend when empty."""
+
+    version: str
+    method: str
+    path: str
+    header: tuple[str, str] | None = None
+    query: tuple[str, str] | None = None
+    expected: tuple[int, ...] = ()
+    gone: bool = False
+    """Whether 410, made by the gateway itself, is what works."""
+
+
+@runtime_checkable
+class GatewayDriver(Protocol):
+    """One gateway product. `name` is its GatewayClass controller name."""
+
+    name: str
+    features: frozenset[Feature]
+
+    def refusals(self, route: Route) -> list[str]:
+        """Values (not fields) that this product can't honour, each as a sentence; empty when all is well."""
+        ...
+
+    def render(self, route: Route) -> list[Manifest]:
+        """Every Kubernetes object that makes the gateway serve the route."""
+        ...
+
+    def verdict(self, live: Iterable[Manifest], route: Route) -> Verdict:
+        """What the objects' status in the cluster says, for their present generation."""
+        ...
+
+    def service_selector(self, name: str, namespace: str) -> dict[str, str]:
+        """Labels of the Service through which a Gateway takes traffic."""
+        ...

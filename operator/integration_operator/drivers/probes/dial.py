@@ -1,0 +1,183 @@
+"""What all probes share: addresses checked before connecting, TLS, and a stable reason for each way to fail."""
+
+import asyncio
+import errno
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import ip_address
+
+from integration_operator.core.addresses import AddressRules
+from integration_operator.core.plan import Outcome
+
+
+class Reason(StrEnum):
+    """Why an outside system does or does not work: add freely, never rename."""
+
+    CONNECTED = "Connected"
+    """It answered, and took the credentials."""
+    DNS_NOT_FOUND = "DNSNotFound"
+    """The host name has no address: correct it, or ask who runs the DNS zone."""
+    ADDRESS_DENIED = "AddressDenied"
+    """The host name leads to an address that the operator's outbound rules deny."""
+    CONNECTION_REFUSED = "ConnectionRefused"
+    """Nothing listens on the port."""
+    UNREACHABLE = "NetworkUnreachable"
+    """There is no way to the address: a route or a firewall."""
+    CONNECTION_RESET = "ConnectionReset"
+    """The other side ended the connection before it answered."""
+    TIMEOUT = "Timeout"
+    """No answer in time."""
+    TLS_UNTRUSTED = "TLSUntrusted"
+    """The certificate is not signed by a trusted authority: set tls.caRef."""
+    TLS_NAME_MISMATCH = "TLSNameMismatch"
+    """The certificate is for another name: correct the host, or set tls.serverName."""
+    CERTIFICATE_EXPIRED = "CertificateExpired"
+    """The server's certificate has expired (or is not valid yet)."""
+    CLIENT_CERTIFICATE = "ClientCertificateRefused"
+    """The server did not take the client certificate, or wants one: see tls.clientCertificateRef."""
+    TLS_FAILED = "TLSFailed"
+    """The TLS handshake failed: perhaps the port does not speak TLS."""
+    TLS_MATERIAL = "InvalidCertificate"
+    """The CA, certificate or key that was given can't be read."""
+    AUTHENTICATION_FAILED = "AuthenticationFailed"
+    """The credentials were refused."""
+    PERMISSION_DENIED = "PermissionDenied"
+    """The credentials are good but may not do this."""
+    NOT_FOUND = "DatabaseNotFound"
+    """The server has no such database."""
+    UNEXPECTED_STATUS = "UnexpectedStatus"
+    """The server answered with a status that does not count as working."""
+    REDIRECTED = "RedirectRefused"
+    """The server redirects elsewhere, which is never followed: use the address that it names."""
+    PROTOCOL_ERROR = "ProtocolError"
+    """The other side does not speak the protocol."""
+
+
+def failed(reason: Reason, message: str) -> Outcome:
+    """A bad outcome."""
+    return Outcome(False, reason, message)
+
+
+class Unconnected(Exception):
+    """Something stands in the way of a connection; carries the outcome."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.outcome = failed(reason, message)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """How the other side is trusted, and who we are: PEM texts, system roots when `ca` is None."""
+
+    server_name: str
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = field(default=None, repr=False)
+
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.2 or later, certificate and name checked; Unconnected where the material can't be read."""
+        try:
+            context = ssl.create_default_context(cadata=self.ca)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            # A CA made by a small tool may lack extensions that RFC 5280 asks for; its signature still must hold.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        except (ssl.SSLError, ValueError) as error:
+            raise Unconnected(Reason.TLS_MATERIAL, "the CA is not a PEM certificate") from error
+        if self.certificate and self.key:
+            # Python loads a key only from a file: one that is gone again before anything else happens.
+            with tempfile.NamedTemporaryFile("w", dir=_memory()) as pair:
+                pair.write(f"{self.certificate}\n{self.key}\n")
+                pair.flush()
+                try:
+                    context.load_cert_chain(pair.name)
+                except (ssl.SSLError, ValueError) as error:
+                    raise Unconnected(Reason.TLS_MATERIAL, "the client certificate and key don't fit") from error
+        return context
+
+
+def _memory() -> str | None:
+    """A file system in memory, where there is one."""
+    return "/dev/shm" if _writable("/dev/shm") else None  # noqa: S108
+
+
+def _writable(path: str) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            return True
+    except OSError:
+        return False
+
+
+async def address_of(host: str, rules: AddressRules) -> str:
+    """The one address to connect to: the first that is permitted; Unconnected where any is denied or none is there."""
+    try:
+        found = [str(ip_address(host.strip("[]")))]
+    except ValueError:
+        loop = asyncio.get_running_loop()
+        try:
+            infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            raise Unconnected(Reason.DNS_NOT_FOUND, f"{host} has no address") from error
+        found = sorted({str(info[4][0]) for info in infos}, key=lambda a: (":" in a, a))
+    if denied := [a for a in found if not rules.permit(a)]:
+        raise Unconnected(Reason.ADDRESS_DENIED, f"{host} leads to {', '.join(denied)}, which outbound rules deny")
+    return found[0]
+
+
+def classify(error: BaseException, host: str) -> Outcome:
+    """The outcome that an exception stands for; it and its causes are looked at, innermost last."""
+    for cause in _chain(error):
+        if isinstance(cause, Unconnected):
+            return cause.outcome
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _certificate(cause, host)
+        if isinstance(cause, ssl.SSLError):
+            return _handshake(cause, host)
+        if isinstance(cause, TimeoutError):
+            return failed(Reason.TIMEOUT, f"{host} did not answer in time")
+        if isinstance(cause, ConnectionRefusedError):
+            return failed(Reason.CONNECTION_REFUSED, f"{host} refuses connections: does it listen on that port?")
+        if isinstance(cause, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):
+            return failed(Reason.CONNECTION_RESET, f"{host} ended the connection")
+        if isinstance(cause, OSError) and cause.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+            return failed(Reason.UNREACHABLE, f"there is no way to {host}")
+    # Exceptions of clients may carry what they were given: only their kind is told.
+    return failed(Reason.PROTOCOL_ERROR, f"{host} does not speak the protocol ({type(error).__name__})")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, BaseExceptionGroup):
+            for inner in seen.exceptions:
+                yield from _chain(inner)
+        yield seen
+        seen = seen.__cause__ or seen.__context__
+
+
+def _certificate(error: ssl.SSLCertVerificationError, host: str) -> Outcome:
+    match error.verify_code:
+        case 9 | 10:
+            return failed(Reason.CERTIFICATE_EXPIRED, f"the certificate of {host} has expired or is not valid yet")
+        case 62 | 64:
+            return failed(
+                Reason.TLS_NAME_MISMATCH, f"the certificate of {host} is for another name: set tls.serverName"
+            )
+        case _:
+            return failed(Reason.TLS_UNTRUSTED, f"the certificate of {host} is not trusted: set tls.caRef")
+
+
+def _handshake(error: ssl.SSLError, host: str) -> Outcome:
+    reason = (error.reason or "").upper()
+    if "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
+        return failed(
+            Reason.CLIENT_CERTIFICATE, f"{host} wants another client certificate: see tls.clientCertificateRef"
+        )
+    if "CERTIFICATE_EXPIRED" in reason:
+        return failed(Reason.CLIENT_CERTIFICATE, f"{host} says that the client certificate has expired")
+    return failed(Reason.TLS_FAILED, f"the TLS handshake with {host} failed: does the port speak TLS?")
