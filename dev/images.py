@@ -140,7 +140,7 @@ def _build(image: Image) -> None:
 def buildah(*arguments: str) -> str:
     """Run buildah with storage of its own."""
     store = CACHE / "buildah"
-    base = ["buildah", f"--root={store / 'root'}", f"--runroot={store / 'run'}", "--storage-driver=vfs"]
+    base = ["buildah", f"--root={store / 'root'}", f"--runroot={store / 'run'}", "--storage-driver=overlay"]
     return run([*base, *arguments])
 
 

@@ -4,7 +4,7 @@ No change handlers, timers or daemons: those keep annotations and finalizers on 
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import kopf
 
@@ -64,4 +64,5 @@ async def watch(engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
         standalone=True,
+        identity=cast(Any, settings.identity),  # kopf would ask for the user's name, which a container may not have
     )
