@@ -8,9 +8,9 @@ from integration_operator.core.kind import Kind
 from integration_operator.drivers.base import Driver
 from integration_operator.drivers.gateways.envoy_gateway import EnvoyGateway
 from integration_operator.drivers.probes.route import RouteProbing
-from integration_operator.kinds import api_route
+from integration_operator.kinds import api_route, service_connection
 
-KINDS: tuple[Kind[Any, Any], ...] = (api_route.KIND,)
+KINDS: tuple[Kind[Any, Any], ...] = (api_route.KIND, service_connection.KIND)
 
 DRIVERS: tuple[Callable[[AddressRules], Driver], ...] = (
     EnvoyGateway,

@@ -30,8 +30,11 @@ class Binding:
     ca_crt: str | None = None
     tls_crt: str | None = None
     tls_key: str | None = field(default=None, repr=False)
+    issued_at: str | None = None
     expires_at: str | None = None
     """RFC 3339, where the credential ends by itself (a token)."""
+    token_mark: str | None = field(default=None, repr=False)
+    """The operator's own: tells whether the token was fetched with the present client credentials."""
 
     def data(self) -> dict[str, str]:
         """`data` of the Secret: base64 of every entry that is set."""

@@ -24,7 +24,8 @@ class Check:
     """Something outside to be probed, again and again, until a plan no longer asks for it.
 
     `target` is what the probe of that name takes: frozen, comparable, with secrets kept out of its repr.
-    A changed target is probed at once; otherwise `interval` after the last probe (`first_at` for the first one).
+    A changed target is probed at once; otherwise `interval` after the last probe (`first_at` for the first one), and
+    sooner while the outcome is bad: after 1, 2, 4 … seconds, up to the interval.
     A settled good outcome turns bad only after `failure_threshold` bad ones in a row; bad turns good at once.
     """
 

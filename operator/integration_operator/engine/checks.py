@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0
 """A probe keeps its own time; this much later it is ended."""
 
+FIRST_AGAIN_SECONDS = 1.0
+"""How soon a bad outcome is asked about again, at first."""
+
 
 @dataclass
 class _Entry:
@@ -82,7 +85,10 @@ class Checks:
 
     def _time(self, key: Key, entry: _Entry) -> None:
         if entry.last is not None:
-            delay = entry.last + entry.check.interval.total_seconds() - time.monotonic()
+            # What is bad is asked again soon, then less and less often, so that it heals quickly.
+            interval = entry.check.interval.total_seconds()
+            wait = min(interval, FIRST_AGAIN_SECONDS * 2.0 ** min(entry.bad - 1, 16)) if entry.bad else interval
+            delay = entry.last + wait - time.monotonic()
         elif entry.settled is None and entry.check.first_at is not None:
             delay = (entry.check.first_at - datetime.now(UTC)).total_seconds()
         else:
@@ -113,8 +119,8 @@ class Checks:
             return  # the plan changed meanwhile: a newer probe is on its way
         first = entry.last is None
         entry.last = time.monotonic()
-        self._time(key, entry)
         entry.bad = 0 if outcome.ok else entry.bad + 1
+        self._time(key, entry)
         settled = entry.settled
         if settled and settled.ok and not outcome.ok and not first and entry.bad < check.failure_threshold:
             return
