@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich import print as show
 
-from dev import addons, clusters
+from dev import addons, clusters, stack, testing
 from dev.apiserver import ApiServer
 from dev.processes import Failed
 
@@ -80,6 +80,24 @@ def load(
 def install_addons() -> None:
     """Gateway API and Envoy Gateway, until they are available."""
     addons.install(clusters.choose(NAME))
+
+
+@app.command("stack")
+def install_stack() -> None:
+    """A cluster with Envoy Gateway and the operator in it, or what is missing of that."""
+    show(f"export KUBECONFIG={stack.up(NAME).kubeconfig}")
+
+
+@app.command("test")
+def run_tests(
+    layers: Annotated[list[str], typer.Argument(help=f"Of {', '.join(testing.LAYERS)}.")],
+    keep: Annotated[bool, typer.Option(help="Leave the cluster of the e2e tests up.", envvar="KEEP")] = False,
+) -> None:
+    """Run layers of tests, with all their set-up."""
+    if unknown := [name for name in layers if name not in testing.LAYERS]:
+        raise typer.BadParameter(f"no layer {unknown[0]}: there are {', '.join(testing.LAYERS)}")
+    if not testing.run(layers, keep):
+        raise typer.Exit(1)
 
 
 @app.command()

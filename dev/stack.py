@@ -1,0 +1,87 @@
+"""What the demo and the end-to-end tests stand on: a cluster, Envoy Gateway, and the operator by its own chart."""
+
+import base64
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dev import addons, clusters
+from dev.images import ALL
+from dev.versions import ROOT
+
+NAMESPACE = "integration-system"
+RELEASE = "integration-operator"
+CHART = ROOT / "charts" / RELEASE
+
+
+def up(name: str) -> clusters.Cluster:
+    """Bring all of it up, or what is missing of it; quick where nothing changed."""
+    cluster = clusters.choose(name)
+    cluster.up()
+    _timed("Envoy Gateway", lambda: addons.install(cluster))
+    _timed("the operator", lambda: install(cluster))
+    return cluster
+
+
+def install(cluster: clusters.Cluster, **more: Any) -> None:
+    """Install or upgrade the operator through its chart, until it and its Gateway run; `more` are chart values."""
+    cluster.load(["integration-operator", "echo"])
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump({**values(cluster), **more}, file)
+        file.flush()
+        addons.helm(
+            cluster,
+            *("upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"),
+            *("--values", file.name, "--wait", "--timeout", "180s"),
+        )
+    cluster.kubectl("-n", NAMESPACE, "wait", "gateway/public", "--for=condition=Programmed", "--timeout=120s")
+
+
+def values(cluster: clusters.Cluster) -> dict[str, Any]:
+    """Chart values for a local cluster."""
+    image = ALL["integration-operator"]
+    repository, tag = image.reference.rsplit(":", 1)
+    return {
+        "image": {"repository": repository, "tag": tag},
+        # A new image has the old one's name: the annotation makes the pods new ones.
+        "podAnnotations": {"integration-operator.dev/image": image.digest},
+        "gateway": {"serviceType": "NodePort", "image": ALL["envoy"].reference},
+    }
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """Where this machine reaches the operator's Gateway, and the CA of its certificate (PEM)."""
+
+    address: str
+    port: int
+    ca: str
+
+    def curl(self, host: str, path: str, ca_file: Path) -> list[str]:
+        """The command that a person would type."""
+        connect = f"{host}:443:{self.address}:{self.port}"
+        return ["curl", "--silent", "--cacert", str(ca_file), "--connect-to", connect, f"https://{host}{path}"]
+
+
+def entrance(cluster: clusters.Cluster) -> Entrance:
+    """Of the Gateway `public`: a node's address and the NodePort of its Service."""
+    selector = "gateway.envoyproxy.io/owning-gateway-name=public"
+    services = json.loads(cluster.kubectl("get", "service", "-A", "-l", selector, "-o", "json"))["items"]
+    port = next(p["nodePort"] for s in services for p in s["spec"]["ports"] if p["port"] == 443)
+    nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
+    address = next(a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP")
+    secret = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "secret", f"{RELEASE}-gateway-tls", "-o", "json"))
+    return Entrance(address, port, base64.b64decode(secret["data"]["ca.crt"]).decode())
+
+
+def _timed(what: str, action: Callable[[], object]) -> None:
+    began = time.monotonic()
+    action()
+    print(f"{what} is up in {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
