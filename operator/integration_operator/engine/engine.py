@@ -187,7 +187,7 @@ class Engine:
         elif not isinstance(result.error, NotLeading):
             metrics.reconciles.labels(key.kind, result.error.reason).inc()
             delay = self._queue.retry(key, result.error.retry_after)
-            log.info("trying again", object=str(key), reason=result.error.reason, message=str(result.error), in_=delay)
+            log.info("trying again", object=str(key), reason=result.error.reason, detail=str(result.error), in_=delay)
 
     async def _take_census(self) -> None:
         """Compare what is known with what is there: at the start until all has come in, then every few minutes."""
@@ -199,7 +199,7 @@ class Engine:
                     self.known.set()
                 delay = CENSUS_SECONDS if self.known.is_set() else min(delay * 2, 2.0)
             except IntegrationError as error:
-                log.info("census", message=str(error))
+                log.info("census", detail=str(error))
                 delay = min(delay * 2, 10.0)
             await pause(delay, self._relisted)
             if self._relisted.is_set():

@@ -67,7 +67,7 @@ class Reconciler:
             return await self._pass(key, kind, raw)
         except NotFound as error:
             # The object or its namespace is going: the watch will tell; until then there is nothing to write to.
-            log.info("gone", object=str(key), message=str(error))
+            log.info("gone", object=str(key), detail=str(error))
             return Result(error=None if raw["metadata"].get("deletionTimestamp") else error)
         except IntegrationError as error:
             return Result(error=error)
@@ -167,7 +167,7 @@ class Reconciler:
         try:
             await self._writer.event(key, raw, after[1], after[2] or after[1], warning, now)
         except IntegrationError as error:  # an Event is a courtesy: its loss must not repeat a reconcile
-            log.info("event not written", object=str(key), message=str(error))
+            log.info("event not written", object=str(key), detail=str(error))
 
 
 def _invalid(error: ValidationError) -> tuple[Condition, ...]:
