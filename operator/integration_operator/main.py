@@ -1,26 +1,34 @@
 """Start-up: settings, engine, health server, watches; and an orderly end."""
 
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 import uvloop
 
 from integration_operator import registry
+from integration_operator.core.addresses import AddressRules
+from integration_operator.core.kind import Kind
+from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers, logs, server
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
 from integration_operator.settings import Settings
 
 
-async def run(settings: Settings) -> None:
+async def run(
+    settings: Settings,
+    kinds: Sequence[Kind[Any, Any]] = registry.KINDS,
+    drivers: Sequence[Callable[[AddressRules], Driver]] = registry.DRIVERS,
+) -> None:
     """Serve until told to stop."""
     cluster = await Cluster.connect()
-    drivers = [driver(settings.addresses) for driver in registry.DRIVERS]
-    engine = Engine(cluster, settings, registry.KINDS, drivers)
+    engine = Engine(cluster, settings, kinds, [driver(settings.addresses) for driver in drivers])
     health = await server.serve(engine, settings)
     await engine.start()
     try:
-        await handlers.watch(engine, cluster, registry.KINDS, settings)
+        await handlers.watch(engine, cluster, kinds, settings)
     finally:
         structlog.get_logger("main").info("stopping")
         await engine.stop()

@@ -1,7 +1,7 @@
 """The installation's settings: environment variables in, frozen values out. The chart sets them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from socket import gethostname
 from typing import Self
@@ -31,8 +31,11 @@ class Settings:
     """Reconciles at once."""
     log_level: str = "INFO"
     lease_seconds: int = 10
+    """How long a replica that fell silent is still taken for the leader."""
     renew_seconds: int = 7
+    """How long after its last renewal a leader may begin a write: shorter than the lease."""
     retry_seconds: int = 2
+    """How often the lease is renewed, or stood for."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -51,6 +54,9 @@ class Settings:
         port = get("PORT", "8080")
         if not port.isdecimal() or int(port) > 65535:
             raise ValueError(f"{PREFIX}PORT takes a port number, not {port!r}")
+        lease, renew, retry = (_seconds(get, f"{name}_SECONDS") for name in ("LEASE", "RENEW", "RETRY"))
+        if not lease > renew > 1.2 * retry:
+            raise ValueError(f"{PREFIX}LEASE_SECONDS > RENEW_SECONDS > 1.2 × RETRY_SECONDS must hold")
         own = Environment()
         return cls(
             environment=Environment(
@@ -64,4 +70,15 @@ class Settings:
             identity=get("IDENTITY") or f"{gethostname()}-{os.getpid()}",
             port=int(port),
             log_level=get("LOG_LEVEL", "INFO").upper(),
+            lease_seconds=lease,
+            renew_seconds=renew,
+            retry_seconds=retry,
         )
+
+
+def _seconds(get: Callable[[str], str], name: str) -> int:
+    default = getattr(Settings, name.lower())
+    value = get(name) or str(default)
+    if not value.isdecimal() or not 1 <= int(value) <= 3600:
+        raise ValueError(f"{PREFIX}{name} takes whole seconds from 1 to 3600, not {value!r}")
+    return int(value)
