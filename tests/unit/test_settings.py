@@ -1,4 +1,5 @@
 import pytest
+
 from integration_operator.settings import Settings
 
 
