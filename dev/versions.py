@@ -7,6 +7,7 @@ ETCD = "v3.7.3"
 COREDNS = "v1.15.0"
 HELM = "v3.22.0"
 ENVOY_GATEWAY = "v1.9.1"
+GATEWAY_API = "v1.6.1"
 ENVOY = "1.40.0"
 NATS = "2.15.1"
 
