@@ -1,60 +1,25 @@
 """Makes the cluster and the outside as planned: apply where the live object differs, prune, external steps."""
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from integration_operator.core.errors import IntegrationError, UserError
 from integration_operator.core.kind import Kind
-from integration_operator.core.model import API_VERSION, GROUP, MANAGER
 from integration_operator.core.plan import External, Manifest
 from integration_operator.core.ports import Key
 from integration_operator.drivers.base import ExternalDriver
 from integration_operator.engine import audit
-from integration_operator.engine.cluster import Cluster, encode
-from integration_operator.engine.mirror import MANAGED_BY, METADATA_ONLY, OWNER_KIND, OWNER_NAME, Gvk, owner_of
+from integration_operator.engine.children import DIGEST, covers, finished, owner_of
+from integration_operator.engine.cluster import Cluster
+from integration_operator.engine.mirror import METADATA_ONLY, Gvk
 from integration_operator.engine.mirrors import Mirrors
 from integration_operator.engine.writer import Writer
-
-DIGEST = f"{GROUP}/applied"
-"""Annotation on children: what was applied, so that a field that is no longer planned shows as a difference."""
 
 
 class NameTaken(UserError):
     """An object that is not ours has the name of a child."""
 
     reason = "NameTaken"
-
-
-def finished(child: Manifest, owner: Mapping[str, Any]) -> dict[str, Any]:
-    """A planned child as it is applied: namespace, labels, owner reference and digest added."""
-    meta = dict(child["metadata"])
-    own = owner["metadata"]
-    meta["namespace"] = own.get("namespace", "")
-    meta["labels"] = {
-        **(meta.get("labels") or {}),
-        MANAGED_BY: MANAGER,
-        OWNER_KIND: owner["kind"],
-        OWNER_NAME: own["name"],
-    }
-    if own.get("uid"):
-        reference = {"apiVersion": API_VERSION, "kind": owner["kind"], "name": own["name"], "uid": own["uid"]}
-        meta["ownerReferences"] = [{**reference, "controller": True}]
-    result = {**child, "metadata": meta}
-    digest = hashlib.sha256(encode(result)).hexdigest()[:16]
-    meta["annotations"] = {**(meta.get("annotations") or {}), DIGEST: digest}
-    return result
-
-
-def covers(live: Any, desired: Any) -> bool:
-    """Whether all that is desired is there; what the API server or others added does not count."""
-    if isinstance(desired, Mapping):
-        return isinstance(live, Mapping) and all(
-            covers(live[k], v) if k in live else v in ({}, [], None) for k, v in desired.items()
-        )
-    if isinstance(desired, list | tuple):
-        return isinstance(live, list) and len(live) == len(desired) and all(map(covers, live, desired))
-    return bool(live == desired)
 
 
 class Applier:

@@ -15,9 +15,10 @@ from integration_operator.drivers.base import Driver, ExternalDriver, Probe
 from integration_operator.engine import metrics
 from integration_operator.engine.apply import Applier
 from integration_operator.engine.checks import Checks
+from integration_operator.engine.children import owner_of
 from integration_operator.engine.cluster import Cluster, NotFound, pause
 from integration_operator.engine.lease import Leadership
-from integration_operator.engine.mirror import Gvk, Name, owner_of
+from integration_operator.engine.mirror import Gvk, Name
 from integration_operator.engine.mirrors import Mirrors
 from integration_operator.engine.objects import (
     Dependencies,

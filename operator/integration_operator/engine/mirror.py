@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from integration_operator.core.errors import Forbidden, IntegrationError
-from integration_operator.core.model import GROUP, MANAGER
+from integration_operator.core.model import MANAGER
 from integration_operator.core.ports import Key
+from integration_operator.engine.children import MANAGED_BY, owner_of
 from integration_operator.engine.cluster import Cluster, Gone, NotFound, decode, encode
 
 log = logging.getLogger(__name__)
-
-MANAGED_BY = "app.kubernetes.io/managed-by"
-OWNER_KIND = f"{GROUP}/kind"
-OWNER_NAME = f"{GROUP}/name"
 
 
 class Gvk(NamedTuple):
@@ -30,14 +27,6 @@ METADATA_ONLY = frozenset({Gvk("v1", "Secret"), Gvk("v1", "ConfigMap"), Gvk("v1"
 
 Name = tuple[str, str]
 """Namespace (empty for cluster-scoped) and name."""
-
-
-def owner_of(meta: dict[str, Any]) -> Key | None:
-    """The object of ours that a child says it belongs to, by its labels."""
-    labels = meta.get("labels") or {}
-    if labels.get(MANAGED_BY) != MANAGER or OWNER_KIND not in labels or OWNER_NAME not in labels:
-        return None
-    return Key(labels[OWNER_KIND], meta.get("namespace", ""), labels[OWNER_NAME])
 
 
 class Mirror:

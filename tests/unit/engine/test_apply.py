@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_operator.engine.apply import DIGEST, covers, finished
+from integration_operator.engine.children import DIGEST, covers, finished
 
 OWNER = {"kind": "ApiRoute", "metadata": {"name": "orders", "namespace": "shop", "uid": "u1"}}
 
