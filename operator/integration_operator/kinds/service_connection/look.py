@@ -88,17 +88,15 @@ async def _value(reader: Reader, namespace: str, ref: KeyRef) -> str:
 
 async def _entry(reader: Reader, namespace: str, kind: str, name: str, key: str) -> str:
     """The text of one entry, without the line break that files end with."""
-    if kind == "Secret":
-        secret = await reader.secret(name, namespace)
-        found = None if secret is None else {k: v.decode(errors="replace") for k, v in secret.items()}
-    else:
-        config = await reader.config_map(name, namespace)
-        found = None if config is None else dict(config)
-    if found is None:
+    data: Mapping[str, bytes] | Mapping[str, str] | None
+    data = await (reader.secret(name, namespace) if kind == "Secret" else reader.config_map(name, namespace))
+    if data is None:
         raise _Missing(f"{kind} {name} does not exist")
-    if not found.get(key, "").strip():
+    entry = data.get(key, "")
+    text = entry.decode(errors="replace") if isinstance(entry, bytes) else entry
+    if not text.strip():
         raise _Missing(f"{kind} {name} has no key {key}, or it is empty")
-    return found[key].rstrip("\r\n")
+    return text.rstrip("\r\n")
 
 
 async def _service(connection: ServiceConnection, reader: Reader) -> Manifest | None:
