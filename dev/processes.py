@@ -74,6 +74,7 @@ class Processes:
                 env={**os.environ, **(env or {})},
             )
         start = started_at(process.pid)
+        process.returncode = 0  # not waited for by this object, which it may outlive
         (self._pids / f"{name}.json").write_text(json.dumps([process.pid, start]))
 
     def stop(self, name: str, seconds: float = 10.0, hard: bool = False) -> None:
