@@ -1,0 +1,35 @@
+"""docs/add-a-kind.md, word for word: the kind of the guide is served by the operator of a copy, on a real API server."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from dev.apiserver import ApiServer
+from dev.controlplane import free_ports
+from dev.versions import KUBECTL
+from tests.api.docs.guide import Reader
+
+
+@pytest.fixture(scope="module")
+def api() -> ApiServer:
+    with ApiServer() as api:
+        yield api
+
+
+def test_the_guide_adds_a_kind_that_works(tmp_path: Path, api: ApiServer) -> None:
+    reader = Reader.copy(
+        tmp_path / "repository",
+        {
+            "KUBECONFIG": str(api.kubeconfig),
+            "PATH": f"{KUBECTL.parent}:{os.environ['PATH']}",
+            "INTEGRATION_OPERATOR_PORT": str(free_ports(1)[0]),
+        },
+        stands_for=(".venv/bin/python -m dev apiserver",),
+    )
+    try:
+        reader.follow("add-a-kind.md")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{reader.logs()}") from None
+    finally:
+        reader.stop()
