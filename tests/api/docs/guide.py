@@ -109,10 +109,12 @@ class Reader:
     def copy(cls, folder: Path, environment: Mapping[str, str], stands_for: tuple[str, ...] = ()) -> "Reader":
         shutil.copytree(ROOT, folder, ignore=COPIED, symlinks=True)
         (folder / ".venv").symlink_to(ROOT / ".venv")
+        # The copy's environment is the original's, which is set up: make must never do it from here.
+        for cause in ("requirements/dev.txt", "pyproject.toml"):
+            os.utime(folder / cause, (0, 0))
         own = {
             **os.environ,
             "PYTHONPATH": f"{folder / 'operator'}:{folder}",
-            # The copy's environment is the original's: it must never be set up from here.
             "PYTHON": "false",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
