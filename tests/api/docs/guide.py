@@ -1,4 +1,4 @@
-"""Follows a guide of docs/ word for word: writes its files, makes its edits, runs its commands, compares what they print.
+"""Follows a guide of docs/ word for word: writes its files, makes its edits, runs its commands, compares the output.
 
 In a guide,
 - "**New file** `path`" is followed by a block that is the whole file;

@@ -1,4 +1,4 @@
-"""docs/add-a-kind.md, word for word: the kind of the guide is served by the operator of a copy, on a real API server."""
+"""docs/add-a-kind.md, word for word: a copy with the kind of the guide serves it on a real API server."""
 
 import os
 from pathlib import Path
