@@ -62,6 +62,7 @@ class Settings:
             environment=Environment(
                 namespace=get("NAMESPACE", own.namespace),
                 gateway=get("GATEWAY", own.gateway),
+                gateway_controller=get("GATEWAY_CONTROLLER", own.gateway_controller),
                 gateway_controller_namespace=get("GATEWAY_CONTROLLER_NAMESPACE", own.gateway_controller_namespace),
             ),
             addresses=addresses,

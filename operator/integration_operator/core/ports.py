@@ -36,6 +36,8 @@ class Environment:
     """Where the operator runs."""
     gateway: str = "public"
     """Name of the operator's own Gateway, in `namespace`."""
+    gateway_controller: str = "gateway.envoyproxy.io/gatewayclass-controller"
+    """Controller of the operator's own Gateway, where its GatewayClass can't be read."""
     gateway_controller_namespace: str = "envoy-gateway-system"
     """Where the gateway's controller runs, and with it the Services of Gateways."""
     offline: bool = False

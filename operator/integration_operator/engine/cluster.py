@@ -65,13 +65,13 @@ class Cluster:
         self._resources: dict[str, tuple[float, dict[str, tuple[str, bool]]]] = {}
 
     @classmethod
-    async def connect(cls) -> Self:
-        """Inside a cluster by the service account, else by the kubeconfig (KUBECONFIG or ~/.kube/config)."""
+    async def connect(cls, kubeconfig: str | None = None) -> Self:
+        """By this kubeconfig; else inside a cluster by the service account, outside by KUBECONFIG or ~/.kube/config."""
         configuration = client.Configuration()
-        if os.environ.get("KUBERNETES_SERVICE_HOST"):
+        if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
             config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         else:
-            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
         return cls(configuration)
 
     async def close(self) -> None:
@@ -143,6 +143,15 @@ class Cluster:
             return await self.request("GET", await self.path(api_version, kind, namespace, name))
         except NotFound:
             return None
+
+    async def list_all(self, api_version: str, kind: str, namespace: str) -> list[Any]:
+        """All objects of a kind in a namespace, with apiVersion and kind; none where the kind does not exist."""
+        try:
+            path = await self.path(api_version, kind, namespace)
+        except NotFound:
+            return []
+        items = [item async for page, _ in self.list_pages(path, {}, metadata_only=False) for item in page]
+        return [{"apiVersion": api_version, "kind": kind, **item} for item in items]
 
     async def list_pages(
         self, path: str, params: Mapping[str, str], metadata_only: bool

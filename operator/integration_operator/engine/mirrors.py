@@ -30,9 +30,19 @@ class Mirrors:
         self._unwatched = frozenset(unwatched)
         self._mirrors: dict[Gvk, Mirror] = {}
 
-    async def get(self, gvk: Gvk) -> Mirror | None:
-        """The mirror of a kind once it has listed; None for kinds that may not be watched."""
+    def watches(self, gvk: Gvk, namespace: str | None = None) -> bool:
+        """Whether objects of a kind (of this namespace) are mirrored, rather than read each time."""
         if gvk in self._unwatched or (self._namespaces and gvk.kind in CLUSTER_SCOPED):
+            return False
+        return namespace is None or self.inside(namespace)
+
+    def inside(self, namespace: str) -> bool:
+        """Whether the operator serves this namespace."""
+        return not self._namespaces or namespace in self._namespaces
+
+    async def get(self, gvk: Gvk, namespace: str | None = None) -> Mirror | None:
+        """The mirror of a kind once it has listed; None for what is not watched."""
+        if not self.watches(gvk, namespace):
             return None
         mirror = self._mirrors.get(gvk)
         if mirror is None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from integration_operator.core.addresses import AddressRules, Resolution
+from integration_operator.core.errors import Forbidden
 from integration_operator.core.model import API_VERSION, Resource
 from integration_operator.core.plan import Manifest, Outcome
 from integration_operator.core.ports import Claimant, Environment, Key
@@ -91,10 +92,9 @@ class EngineReader:
         if api_version == API_VERSION:
             return self._objects.get(Key(kind, namespace or "", name))
         gvk = Gvk(api_version, kind)
-        mirror = await self._mirrors.get(gvk)
+        mirror = await self._mirrors.get(gvk, namespace)
         if mirror is None:
-            self._look_again(UNWATCHED_SECONDS)
-            return await self._cluster.get(api_version, kind, namespace, name)
+            return await self._unwatched(api_version, kind, name, namespace)
         seen = mirror.get((namespace or "", name))
         if seen is None or gvk not in METADATA_ONLY or kind == "Namespace":
             return seen
@@ -108,11 +108,23 @@ class EngineReader:
         if api_version == API_VERSION:
             keys = sorted(k for k in self._objects.keys(kind) if k.namespace == namespace)
             found = [self._objects.get(k) for k in keys]
+        elif (mirror := await self._mirrors.get(Gvk(api_version, kind), namespace)) is not None:
+            found = [mirror.get((namespace, name)) for name in mirror.names(namespace)]
         else:
-            mirror = await self._mirrors.get(Gvk(api_version, kind))
-            found = [mirror.get((namespace, name)) for name in mirror.names(namespace)] if mirror else []
+            self._look_again(UNWATCHED_SECONDS)
+            found = await self._cluster.list_all(api_version, kind, namespace)
         wanted = (selector or {}).items()
         return [o for o in found if o and wanted <= (o["metadata"].get("labels") or {}).items()]
+
+    async def _unwatched(self, api_version: str, kind: str, name: str, namespace: str | None) -> Manifest | None:
+        """Read at the API server, and again in a while. What lies outside the watched namespaces may be hidden."""
+        self._look_again(UNWATCHED_SECONDS)
+        try:
+            return await self._cluster.get(api_version, kind, namespace, name)
+        except Forbidden:
+            if namespace is not None and self._mirrors.inside(namespace):
+                raise
+            return None
 
     async def children(self) -> tuple[Manifest, ...]:
         """See core.ports.Reader. A change of a child asks its owner again anyhow."""

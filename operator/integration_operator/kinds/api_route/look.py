@@ -103,7 +103,9 @@ async def _gateway(route: ApiRoute, reader: Reader) -> Gateway:
         return Gateway(exists=False)
     class_name = found["spec"]["gatewayClassName"]
     gateway_class = await reader.get(GATEWAY_API, "GatewayClass", class_name)
-    controller = gateway_class["spec"]["controllerName"] if gateway_class else ""
+    own = (namespace, name) == (environment.namespace, environment.gateway)
+    known = environment.gateway_controller if own else ""
+    controller = gateway_class["spec"]["controllerName"] if gateway_class else known
     driver = reader.driver(controller)
     listener = await _listener(route, reader, found, namespace)
     gateway = Gateway(
@@ -114,7 +116,7 @@ async def _gateway(route: ApiRoute, reader: Reader) -> Gateway:
         controller=controller,
         admits=listener is not None,
         programmed=_true(found, "Programmed"),
-        own=(namespace, name) == (environment.namespace, environment.gateway),
+        own=own,
     )
     if gateway.driver is None or listener is None:
         return gateway
