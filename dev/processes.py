@@ -91,6 +91,12 @@ class Processes:
                 time.sleep(0.02)
         (self._pids / f"{name}.json").unlink(missing_ok=True)
 
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to the recorded process, if it runs."""
+        pid, start = self._recorded(name)
+        if pid is not None and started_at(pid) == start:
+            os.kill(pid, number)
+
     def names(self) -> list[str]:
         """All recorded processes."""
         return sorted(p.stem for p in self._pids.glob("*.json")) if self._pids.exists() else []
