@@ -13,10 +13,12 @@ from dev.controlplane import Addresses, ControlPlane, free_ports
 class ApiServer:
     """`with ApiServer() as api:` has an empty API server with `api.kubeconfig`, gone without a trace afterwards."""
 
-    def __init__(self) -> None:
+    def __init__(self, *flags: str) -> None:
+        """`flags` are further ones of kube-apiserver."""
         self.home = Path(tempfile.mkdtemp(prefix="apiserver-"))
         api, etcd, peer = free_ports(3)
-        self._plane = ControlPlane(self.home, Addresses(api, etcd, peer))
+        self._plane = ControlPlane(self.home, Addresses(api, etcd, peer), apiserver_flags=flags)
+        self.url = self._plane.url
         self.kubeconfig = self._plane.kubeconfig
         self.processes = self._plane.processes
 

@@ -5,6 +5,7 @@ import socket
 import ssl
 import urllib.request
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +42,11 @@ def free_ports(count: int) -> list[int]:
 class ControlPlane:
     """One control plane in a directory of its own. `bind_all` lets nodes reach it."""
 
-    def __init__(self, home: Path, addresses: Addresses, bind_all: bool = False) -> None:
+    def __init__(
+        self, home: Path, addresses: Addresses, bind_all: bool = False, apiserver_flags: Sequence[str] = ()
+    ) -> None:
         self.home, self.addresses, self._bind_all = home, addresses, bind_all
+        self._apiserver_flags = apiserver_flags
         self.processes = Processes(home)
         self.kubeconfig = home / "kubeconfig"
         self.pki = Authority(home / "pki")
@@ -187,6 +191,7 @@ class ControlPlane:
                 f"--kubelet-client-key={kubelet_key}",
                 "--kubelet-preferred-address-types=InternalIP",
                 "--profiling=false",
+                *self._apiserver_flags,
             ],
         )
         try:

@@ -1,7 +1,9 @@
 """Start-up: settings, engine, health server, watches; and an orderly end."""
 
+import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -17,6 +19,23 @@ from integration_operator.engine.engine import Engine
 from integration_operator.settings import Settings
 
 
+@asynccontextmanager
+async def running(
+    cluster: Cluster, settings: Settings, kinds: Iterable[Kind[Any, Any]], drivers: Iterable[Driver]
+) -> AsyncIterator[Engine]:
+    """An engine that stands for election, with its health server; on leaving, all ends in order."""
+    engine = Engine(cluster, settings, kinds, drivers)
+    health = await server.serve(engine, settings)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        structlog.get_logger("main").info("stopping")
+        await engine.stop()
+        await health.cleanup()
+        await cluster.close()
+
+
 async def run(
     settings: Settings,
     kinds: Sequence[Kind[Any, Any]] = registry.KINDS,
@@ -24,16 +43,8 @@ async def run(
 ) -> None:
     """Serve until told to stop."""
     cluster = await Cluster.connect()
-    engine = Engine(cluster, settings, kinds, [driver(settings.addresses) for driver in drivers])
-    health = await server.serve(engine, settings)
-    await engine.start()
-    try:
-        await handlers.watch(engine, cluster, kinds, settings)
-    finally:
-        structlog.get_logger("main").info("stopping")
-        await engine.stop()
-        await health.cleanup()
-        await cluster.close()
+    async with running(cluster, settings, kinds, [driver(settings.addresses) for driver in drivers]) as engine:
+        await handlers.watch(engine, cluster, kinds, settings, asyncio.Event())
 
 
 def main() -> None:

@@ -3,6 +3,9 @@
 No change handlers, timers or daemons: those keep annotations and finalizers on every object (docs/decisions/0001).
 """
 
+import asyncio
+import logging
+import signal
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -10,9 +13,14 @@ import kopf
 
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import GROUP, VERSION
-from integration_operator.engine.cluster import Cluster
+from integration_operator.engine.cluster import Cluster, pause
 from integration_operator.engine.engine import Engine
 from integration_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+AGAIN_SECONDS = 3.0
+"""How soon the watches begin anew where they failed as a whole."""
 
 
 def registry(engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]]) -> kopf.OperatorRegistry:
@@ -34,7 +42,8 @@ def registry(engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]]) 
             private_key_path=configuration.key_file,
         )
 
-    def seen(type: str | None, body: kopf.Body, **_: Any) -> None:
+    # Async although it awaits nothing: kopf runs plain functions in threads, and the engine belongs to the loop.
+    async def seen(type: str | None, body: kopf.Body, **_: Any) -> None:
         engine.seen(type, body._src if isinstance(body._src, dict) else dict(body))
 
     for kind in kinds:
@@ -49,20 +58,53 @@ def operator_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.queueing.idle_timeout = 0.1
-    settings.process.ultimate_exiting_timeout = 60
-    # A watch must outlive any outage of the API server: after the short ones, try every 10 s for an hour.
-    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, 5, *[10] * 360)
+    settings.process.ultimate_exiting_timeout = None
+    # A watch must outlive any outage of the API server: after the short ones, try every 3 s for an hour.
+    settings.networking.error_backoffs = (0.2, 0.5, 1, 2, *[3] * 1200)
     settings.networking.request_timeout = 60
     return settings
 
 
-async def watch(engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]], settings: Settings) -> None:
-    """Run kopf until the process is told to stop (SIGTERM, SIGINT) or the watch fails for good."""
-    await kopf.operator(
+async def watch(
+    engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]], settings: Settings, stop: asyncio.Event
+) -> None:
+    """Bring every event to the engine until `stop` is set; what ends kopf's watches for good only begins them anew."""
+    kinds = tuple(kinds)
+    while not stop.is_set():
+        try:
+            await _watch(engine, cluster, kinds, settings, stop)
+        except Exception as error:
+            log.warning("the watches failed and begin anew: %s: %s", type(error).__name__, error)
+            await pause(AGAIN_SECONDS, stop)
+
+
+async def _watch(
+    engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]], settings: Settings, stop: asyncio.Event
+) -> None:
+    """kopf.operator without its end, which cancels all tasks of the process: the engine's own must finish."""
+    tasks = await kopf.spawn_tasks(
         registry=registry(engine, cluster, kinds),
         settings=operator_settings(),
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
         standalone=True,
         identity=cast(Any, settings.identity),  # kopf would ask for the user's name, which a container may not have
+        stop_flag=stop,
     )
+    _stop_on_signals(stop)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ends:
+        if isinstance(error, Exception):
+            raise error
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """As the kubelet (SIGTERM) and a person (SIGINT) ask for it; kopf has just set its own handlers."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
