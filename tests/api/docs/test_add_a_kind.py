@@ -1,6 +1,7 @@
 """docs/add-a-kind.md, word for word: a copy with the kind of the guide serves it on a real API server."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.api.docs.guide import Reader
 
 
 @pytest.fixture(scope="module")
-def api() -> ApiServer:
+def api() -> Iterator[ApiServer]:
     with ApiServer() as api:
         yield api
 
