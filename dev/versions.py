@@ -10,6 +10,7 @@ ENVOY_GATEWAY = "v1.9.1"
 GATEWAY_API = "v1.6.1"
 ENVOY = "1.40.0"
 NATS = "2.15.1"
+KEYCLOAK = "26.4.0"
 
 CACHE = Path.home() / ".cache" / "integration-operator"
 ROOT = Path(__file__).resolve().parent.parent
