@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -16,6 +17,7 @@ from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers, logs, server
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
+from integration_operator.engine.ranges import own_networks
 from integration_operator.settings import Settings
 
 
@@ -43,6 +45,8 @@ async def run(
 ) -> None:
     """Serve until told to stop."""
     cluster = await Cluster.connect()
+    if settings.deny_cluster:
+        settings = replace(settings, addresses=settings.addresses.denying(await own_networks(cluster)))
     async with running(cluster, settings, kinds, [driver(settings.addresses) for driver in drivers]) as engine:
         await handlers.watch(engine, cluster, kinds, settings, asyncio.Event())
 

@@ -18,6 +18,8 @@ class Settings:
 
     environment: Environment = field(default_factory=Environment)
     addresses: AddressRules = field(default_factory=AddressRules)
+    deny_cluster: bool = False
+    """True: the cluster's own networks are denied too, as far as they can be read at the start."""
     watch_namespaces: tuple[str, ...] = ()
     """Empty: the whole cluster."""
     watch_secrets: bool = True
@@ -66,6 +68,7 @@ class Settings:
                 gateway_controller_namespace=get("GATEWAY_CONTROLLER_NAMESPACE", own.gateway_controller_namespace),
             ),
             addresses=addresses,
+            deny_cluster=get("OUTBOUND_DENY_CLUSTER", "false").lower() == "true",
             watch_namespaces=several("WATCH_NAMESPACES"),
             watch_secrets=get("SECRETS_WATCH", "true").lower() != "false",
             identity=get("IDENTITY") or f"{gethostname()}-{os.getpid()}",

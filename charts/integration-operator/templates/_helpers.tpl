@@ -51,3 +51,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   resources: [events]
   verbs: [get, create, patch]
 {{- end }}
+{{/* Networks of one family that Envoy may not connect to: those that are never allowed, and outbound.deny. */}}
+{{- define "operator.denied" -}}
+{{- $denied := .never -}}
+{{- range .values.outbound.deny }}{{ if eq $.six (contains ":" .) }}{{ $denied = append $denied . }}{{ end }}{{ end -}}
+{{- toYaml $denied -}}
+{{- end }}

@@ -1,7 +1,7 @@
 """Which outside addresses may be connected to: checked after resolving, and again when connecting."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
@@ -35,6 +35,10 @@ class AddressRules:
             tuple(ip_network(n) for n in (*NEVER, *deny)),
             tuple(ip_network(n) for n in allow),
         )
+
+    def denying(self, networks: Iterable[str]) -> Self:
+        """These rules with further denied networks in CIDR notation."""
+        return replace(self, deny=(*self.deny, *(ip_network(n) for n in networks)))
 
     def permit(self, address: str) -> bool:
         """Whether this IP address may be connected to. An IPv4 address inside IPv6 is judged as IPv4."""
