@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from rich import print as show
 
-from dev import addons, clusters, stack, testing
+from dev import addons, clusters, demo, stack, testing
 from dev.apiserver import ApiServer
+from dev.bench.command import bench
 from dev.processes import Failed
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ cluster = typer.Typer(
     help="A whole cluster: CLUSTER=current, kind, or native, the first that works.", no_args_is_help=True
 )
 app.add_typer(cluster, name="cluster")
+app.command()(bench)
 
 NAME = os.environ.get("CLUSTER_NAME", "dev")
 
@@ -86,6 +88,22 @@ def install_addons() -> None:
 def install_stack() -> None:
     """A cluster with Envoy Gateway and the operator in it, or what is missing of that."""
     show(f"export KUBECONFIG={stack.up(NAME).kubeconfig}")
+
+
+demo_app = typer.Typer(help="The demo: make demo, make demo-down.", no_args_is_help=True)
+app.add_typer(demo_app, name="demo")
+
+
+@demo_app.command("up")
+def demo_up() -> None:
+    """A cluster, the operator, real examples, real traffic."""
+    demo.Demo(NAME).run()
+
+
+@demo_app.command("down")
+def demo_down() -> None:
+    """Take it down; nothing of it is left."""
+    demo.down(NAME)
 
 
 @app.command("test")

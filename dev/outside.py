@@ -26,7 +26,7 @@ class Outside:
     """PostgreSQL, NATS, an OAuth 2.0 server and a partner's HTTPS API, at `*.outside.test`; kept below `home`."""
 
     def __init__(self, home: Path, address: str) -> None:
-        self.home = home
+        self.home, self._file = home, home / "secrets.json"
         home.mkdir(parents=True, exist_ok=True)
         authority = Authority(home / "pki", "outside CA")
         self.ca = authority.ca.read_text()
@@ -67,13 +67,18 @@ class Outside:
         self._partner.start("partner", [build.BINARIES["echo"]], env=environment)
 
     def _secrets(self) -> dict[str, str]:
-        file = self.home / "secrets.json"
-        if not file.exists():
-            seed = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER).decode()
-            made = {"password": secrets.token_urlsafe(24), "client": secrets.token_urlsafe(24), "nkey": seed}
-            file.touch(mode=0o600)
-            file.write_text(json.dumps(made))
-        return dict(json.loads(file.read_text()))
+        if self._file.exists():
+            return dict(json.loads(self._file.read_text()))
+        seed = nkeys.encode_seed(secrets.token_bytes(32), nkeys.PREFIX_BYTE_USER).decode()
+        made = {"password": secrets.token_urlsafe(24), "client": secrets.token_urlsafe(24), "nkey": seed}
+        self.remember(**made)
+        return made
+
+    def remember(self, **changed: str) -> None:
+        """Keep secrets for the next time that the same systems are started."""
+        known = json.loads(self._file.read_text()) if self._file.exists() else {}
+        self._file.touch(mode=0o600)
+        self._file.write_text(json.dumps({**known, **changed}))
 
     def give(self, cluster: clusters.Cluster) -> None:
         """Namespaces, and in them the Secrets and ConfigMaps that the examples refer to."""

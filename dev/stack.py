@@ -25,9 +25,14 @@ def up(name: str) -> clusters.Cluster:
     """Bring all of it up, or what is missing of it; quick where nothing changed."""
     cluster = clusters.choose(name)
     cluster.up()
+    fill(cluster)
+    return cluster
+
+
+def fill(cluster: clusters.Cluster) -> None:
+    """Envoy Gateway and the operator, in a cluster that is up."""
     _timed("Envoy Gateway", lambda: addons.install(cluster))
     _timed("the operator", lambda: install(cluster))
-    return cluster
 
 
 def install(cluster: clusters.Cluster, **more: Any) -> None:
