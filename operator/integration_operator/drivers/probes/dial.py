@@ -5,12 +5,14 @@ import errno
 import socket
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from ipaddress import ip_address
 
 from integration_operator.core.addresses import AddressRules
+from integration_operator.core.binding import Binding
 from integration_operator.core.plan import Outcome
 
 
@@ -19,6 +21,8 @@ class Reason(StrEnum):
 
     CONNECTED = "Connected"
     """It answered, and took the credentials."""
+    ISSUED = "TokenIssued"
+    """The token endpoint gave a token."""
     DNS_NOT_FOUND = "DNSNotFound"
     """The host name has no address: correct it, or ask who runs the DNS zone."""
     ADDRESS_DENIED = "AddressDenied"
@@ -39,16 +43,26 @@ class Reason(StrEnum):
     """The server's certificate has expired (or is not valid yet)."""
     CLIENT_CERTIFICATE = "ClientCertificateRefused"
     """The server did not take the client certificate, or wants one: see tls.clientCertificateRef."""
+    NO_TLS = "TLSNotOffered"
+    """The server speaks plain text only: turn TLS on there, or set allowInsecure."""
     TLS_FAILED = "TLSFailed"
     """The TLS handshake failed: perhaps the port does not speak TLS."""
     TLS_MATERIAL = "InvalidCertificate"
     """The CA, certificate or key that was given can't be read."""
+    UNUSABLE_CREDENTIALS = "InvalidCredentials"
+    """What was given as a credential can't be one: a seed that is none, a line break inside a token."""
     AUTHENTICATION_FAILED = "AuthenticationFailed"
     """The credentials were refused."""
     PERMISSION_DENIED = "PermissionDenied"
     """The credentials are good but may not do this."""
     NOT_FOUND = "DatabaseNotFound"
     """The server has no such database."""
+    SERVER_UNAVAILABLE = "ServerUnavailable"
+    """The server says that it can't serve now: it starts or stops, or has too many connections."""
+    SCOPE_REFUSED = "ScopeRefused"
+    """The token endpoint does not grant these scopes to this client."""
+    TOKEN_REQUEST_REFUSED = "TokenRequestRefused"  # noqa: S105 - a reason, no password
+    """The token endpoint does not take such a request: its error code is in the message."""
     UNEXPECTED_STATUS = "UnexpectedStatus"
     """The server answered with a status that does not count as working."""
     REDIRECTED = "RedirectRefused"
@@ -70,6 +84,26 @@ class Unconnected(Exception):
         self.outcome = failed(reason, message)
 
 
+class NamedContext(ssl.SSLContext):
+    """Checks the certificate for one name, whatever address was dialled: clients take the host for the name."""
+
+    server_name: str
+    used = False
+    """Whether a connection began to encrypt."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """As SSLContext has it, but for `server_hostname`."""
+        self.used = True
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name, session)
+
+
 @dataclass(frozen=True)
 class Tls:
     """How the other side is trusted, and who we are: PEM texts, system roots when `ca` is None."""
@@ -78,26 +112,45 @@ class Tls:
     ca: str | None = None
     certificate: str | None = None
     key: str | None = field(default=None, repr=False)
+    public_too: bool = False
+    """Whether the system's roots are trusted beside `ca`."""
 
-    def context(self) -> ssl.SSLContext:
+    def context(self) -> NamedContext:
         """TLS 1.2 or later, certificate and name checked; Unconnected where the material can't be read."""
-        try:
-            context = ssl.create_default_context(cadata=self.ca)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            # A CA made by a small tool may lack extensions that RFC 5280 asks for; its signature still must hold.
-            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        except (ssl.SSLError, ValueError) as error:
-            raise Unconnected(Reason.TLS_MATERIAL, "the CA is not a PEM certificate") from error
+        context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.server_name = self.server_name.rstrip(".")
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.ca is None or self.public_too:
+            context.load_default_certs()
+        if self.ca is not None:
+            try:
+                context.load_verify_locations(cadata=self.ca)
+            except (ssl.SSLError, ValueError, TypeError) as error:
+                raise Unconnected(Reason.TLS_MATERIAL, "the CA is not a PEM certificate") from error
         if self.certificate and self.key:
             # Python loads a key only from a file: one that is gone again before anything else happens.
             with tempfile.NamedTemporaryFile("w", dir=_memory()) as pair:
                 pair.write(f"{self.certificate}\n{self.key}\n")
                 pair.flush()
                 try:
-                    context.load_cert_chain(pair.name)
+                    context.load_cert_chain(pair.name, password="")
                 except (ssl.SSLError, ValueError) as error:
                     raise Unconnected(Reason.TLS_MATERIAL, "the client certificate and key don't fit") from error
         return context
+
+
+def tls_of(binding: Binding) -> Tls:
+    """The TLS of a binding."""
+    return Tls(binding.server_name or binding.host, binding.ca_crt, binding.tls_crt, binding.tls_key)
+
+
+async def attempt(asking: Awaitable[Outcome], host: str, timeout: timedelta) -> Outcome:
+    """The outcome of one attempt, in time, whatever goes wrong: what clients raise may carry what they were given."""
+    try:
+        async with asyncio.timeout(timeout.total_seconds()):
+            return await asking
+    except Exception as error:
+        return classify(error, host)
 
 
 def _memory() -> str | None:
@@ -172,9 +225,13 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> Outcome:
             return failed(Reason.TLS_UNTRUSTED, f"the certificate of {host} is not trusted: set tls.caRef")
 
 
+_ABOUT_OURS = ("CERTIFICATE_REQUIRED", "BAD_CERTIFICATE", "UNKNOWN_CA", "CERTIFICATE_REVOKED", "CERTIFICATE_UNKNOWN")
+"""Alerts of the other side that speak of the certificate that we showed, or did not."""
+
+
 def _handshake(error: ssl.SSLError, host: str) -> Outcome:
     reason = (error.reason or "").upper()
-    if "CERTIFICATE_REQUIRED" in reason or "BAD_CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
+    if any(alert in reason for alert in _ABOUT_OURS):
         return failed(
             Reason.CLIENT_CERTIFICATE, f"{host} wants another client certificate: see tls.clientCertificateRef"
         )

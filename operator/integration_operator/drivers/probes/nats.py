@@ -1,0 +1,121 @@
+"""Does NATS let us in? A connection and one round trip."""
+
+import binascii
+import math
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import nats.errors
+import nkeys
+from nats.aio.client import Client
+
+from integration_operator.core.addresses import AddressRules
+from integration_operator.core.plan import Outcome
+from integration_operator.drivers.connection import Target
+from integration_operator.drivers.probes.dial import (
+    NamedContext,
+    Reason,
+    Unconnected,
+    address_of,
+    attempt,
+    failed,
+    tls_of,
+)
+
+ANSWERS = {
+    "authorization violation": (Reason.AUTHENTICATION_FAILED, "refuses the credentials"),
+    "authentication timeout": (Reason.AUTHENTICATION_FAILED, "refuses the credentials"),
+    "authentication expired": (Reason.AUTHENTICATION_FAILED, "says that the credentials have expired"),
+    "authentication revoked": (Reason.AUTHENTICATION_FAILED, "says that the credentials were revoked"),
+    "maximum connections": (Reason.SERVER_UNAVAILABLE, "has too many connections"),
+    "secure connection": (Reason.NO_TLS, "speaks TLS only"),
+}
+"""What its `-ERR` says (NATS client protocol), in lower case."""
+
+
+class NatsProbe:
+    """Driver `nats`."""
+
+    name = "nats"
+
+    def __init__(self, rules: AddressRules) -> None:
+        self._rules = rules
+
+    async def probe(self, target: Any, timeout: timedelta) -> Outcome:
+        """See drivers.base.Probe."""
+        assert isinstance(target, Target)
+        return await attempt(self._ask(target, timeout), target.binding.host, timeout)
+
+    async def _ask(self, target: Target, timeout: timedelta) -> Outcome:
+        binding = target.binding
+        context = tls_of(binding).context()
+        address = await address_of(binding.host, self._rules)
+        bracketed = f"[{address}]" if ":" in address else address
+        client, seconds = Client(), math.ceil(timeout.total_seconds())
+        try:
+            await client.connect(
+                f"nats://{bracketed}:{binding.port}",
+                error_cb=_raise,
+                name="integration-operator-probe",
+                allow_reconnect=False,
+                connect_timeout=seconds,
+                tls=context,
+                **_credentials(target, context),
+            )
+            if target.encrypted and not context.used:
+                raise _no_tls(target)
+            await client.flush(seconds)
+        except nats.errors.Error as error:
+            return _answer(error, target)
+        finally:
+            await client.close()
+        return Outcome(True, Reason.CONNECTED)
+
+
+def _credentials(target: Target, context: NamedContext) -> dict[str, Any]:
+    """What the client is given to prove who we are."""
+    binding = target.binding
+
+    def only_encrypted(text: str) -> Callable[[], str]:
+        def give() -> str:
+            # The client would send it in plain text wherever the server's greeting does not ask for TLS.
+            if target.encrypted and not context.used:
+                raise _no_tls(target)
+            return text
+
+        return give
+
+    if binding.nkey_seed:
+        # What it sends is a signature, never the seed.
+        return {"nkeys_seed_str": _seed(binding.nkey_seed)}
+    if binding.password is not None:
+        return {"user": only_encrypted(binding.username or ""), "password": only_encrypted(binding.password)}
+    if binding.token is not None:
+        return {"token": only_encrypted(binding.token)}
+    return {}
+
+
+def _seed(text: str) -> str:
+    try:
+        nkeys.from_seed(bytearray(text.strip().encode())).wipe()
+    except (nkeys.NkeysError, binascii.Error, ValueError) as error:
+        raise Unconnected(Reason.UNUSABLE_CREDENTIALS, "the nkey seed is none: it begins with SU") from error
+    return text
+
+
+def _no_tls(target: Target) -> Unconnected:
+    return Unconnected(Reason.NO_TLS, f"{target.binding.host} does not offer TLS: turn it on there")
+
+
+async def _raise(error: Exception) -> None:
+    """The client would try again and again; one attempt is what a probe is."""
+    raise error
+
+
+def _answer(error: nats.errors.Error, target: Target) -> Outcome:
+    host, text = target.binding.host, str(error).lower()
+    for part, (reason, message) in ANSWERS.items():
+        if part in text:
+            return failed(reason, f"{host} {message}")
+    raise error

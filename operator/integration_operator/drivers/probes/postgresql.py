@@ -1,0 +1,78 @@
+"""Does PostgreSQL let us in? A login and `SELECT 1` on a new connection."""
+
+from datetime import timedelta
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+
+from integration_operator.core.addresses import AddressRules
+from integration_operator.core.plan import Outcome
+from integration_operator.drivers.connection import Target
+from integration_operator.drivers.probes.dial import Reason, address_of, attempt, failed, tls_of
+
+ANSWERS: dict[str, tuple[Reason, str]] = {
+    "28P01": (Reason.AUTHENTICATION_FAILED, "refuses the user name or password"),
+    "28000": (
+        Reason.AUTHENTICATION_FAILED,
+        "does not let this user in: see its pg_hba.conf, and whether it may log in",
+    ),
+    "42501": (Reason.PERMISSION_DENIED, "does not let this user into the database: GRANT CONNECT is missing"),
+    "3D000": (Reason.NOT_FOUND, "has no such database"),
+    "53300": (Reason.SERVER_UNAVAILABLE, "has too many connections"),
+    "57P01": (Reason.SERVER_UNAVAILABLE, "is shutting down"),
+    "57P03": (Reason.SERVER_UNAVAILABLE, "takes no connections now: it is starting or stopping"),
+}
+"""What it says by SQLSTATE (Appendix A of the PostgreSQL manual); its own texts may be in any language."""
+
+
+class PostgresqlProbe:
+    """Driver `postgresql`."""
+
+    name = "postgresql"
+
+    def __init__(self, rules: AddressRules) -> None:
+        self._rules = rules
+
+    async def probe(self, target: Any, timeout: timedelta) -> Outcome:
+        """See drivers.base.Probe."""
+        assert isinstance(target, Target)
+        return await attempt(self._ask(target), target.binding.host, timeout)
+
+    async def _ask(self, target: Target) -> Outcome:
+        binding = target.binding
+        try:
+            connection = await asyncpg.connect(
+                host=await address_of(binding.host, self._rules),
+                port=int(binding.port),
+                database=binding.database,
+                # Whatever is None would be looked for in the environment and the home directory.
+                user=binding.username or "",
+                password=binding.password or "",
+                ssl=tls_of(binding).context() if target.encrypted else False,
+                target_session_attrs="any",
+                server_settings={"application_name": "integration-operator"},
+            )
+            try:
+                await connection.execute("SELECT 1")
+                await connection.close()
+            finally:
+                connection.terminate()
+        except asyncpg.PostgresError as error:
+            return _answer(error, target)
+        except ConnectionError as error:
+            if "rejected SSL upgrade" in str(error):
+                return failed(Reason.NO_TLS, f"{binding.host} does not offer TLS: turn it on there")
+            raise
+        return Outcome(True, Reason.CONNECTED)
+
+
+def _answer(error: asyncpg.PostgresError, target: Target) -> Outcome:
+    host, code = target.binding.host, error.sqlstate or ""
+    if code == "28000" and target.encrypted and "certificate" in str(error):
+        return failed(
+            Reason.CLIENT_CERTIFICATE, f"{host} wants another client certificate: see tls.clientCertificateRef"
+        )
+    if code in ANSWERS:
+        reason, message = ANSWERS[code]
+        return failed(reason, f"{host} {message}")
+    return failed(Reason.PROTOCOL_ERROR, f"{host} answers with error {code}")

@@ -1,0 +1,63 @@
+"""What the probes that speak HTTP share: one request, to a checked address, on a new connection, never redirected."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import httpx
+
+from integration_operator.core.addresses import AddressRules
+from integration_operator.drivers.probes.dial import NamedContext, Reason, Unconnected, address_of
+
+
+@asynccontextmanager
+async def request(
+    method: str,
+    url: str,
+    *,
+    rules: AddressRules,
+    context: NamedContext | None,
+    timeout: timedelta,
+    headers: Mapping[str, str],
+    form: Mapping[str, str] | None = None,
+) -> AsyncIterator[httpx.Response]:
+    """The answer with its body unread; plain text where there is no `context`."""
+    target = httpx.URL(url)
+    address = await address_of(target.host, rules)
+    headers = {"User-Agent": "integration-operator-probe", **headers, "Host": target.netloc.decode("ascii")}
+    async with (
+        # Nothing from the environment: a proxy there would see to where and with what we connect.
+        httpx.AsyncClient(verify=context or False, timeout=timeout.total_seconds(), trust_env=False) as client,
+        client.stream(
+            method, target.copy_with(host=address), headers=headers, data=form, follow_redirects=False
+        ) as response,
+    ):
+        yield response
+
+
+async def beginning(response: httpx.Response, limit: int) -> bytes:
+    """The first bytes of an answer; what comes after `limit` is not read."""
+    found = b""
+    async for chunk in response.aiter_bytes():
+        found += chunk
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def usable(value: str) -> str:
+    """A header value that can be sent; Unconnected where it can't, for an error's text would show it."""
+    if not value.isascii() or not value.isprintable():
+        raise Unconnected(Reason.UNUSABLE_CREDENTIALS, "the credential holds characters that no header can carry")
+    return value
+
+
+def redirected(host: str, response: httpx.Response) -> Unconnected:
+    """What to say of a redirect, without its query, which may hold a secret."""
+    try:
+        to = httpx.URL(host=host, scheme="https").join(response.headers.get("location", ""))
+        place = f"{to.scheme}://{to.host}{to.path}"[:256]
+    except (httpx.InvalidURL, ValueError):
+        place = "somewhere else"
+    message = f"{host} answers {response.status_code} and points to {place}, which is not followed: give that address"
+    return Unconnected(Reason.REDIRECTED, message)
