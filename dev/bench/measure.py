@@ -143,7 +143,7 @@ class Bench:
         path = await self.cluster.path(API_VERSION, "ApiRoute", where)
         async with self._watching(where, seen):
             for number in range(changes):
-                name, timeout = f"api-{chosen.randrange(self.count):05}", f"{number + 1}{unit}"
+                name, timeout = f"api-{chosen.randrange(self.count):05}", f"{number + 10}{unit}"
                 arrived = seen[(name, timeout)] = asyncio.Event()
                 body = {"spec": {"traffic": {"timeout": timeout}}}
                 began = time.monotonic()
@@ -217,7 +217,7 @@ class Bench:
             assert client.stdout is not None
             await client.stdout.readline()
             # The children are copies of the operator's after its changes: the same ones again would change nothing.
-            return await self.change(BARE, changes, unit="m")
+            return await self.change(BARE, changes, unit="ms")
         finally:
             client.kill()
             await client.wait()
