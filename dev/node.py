@@ -91,7 +91,8 @@ class Node:
             wait_until(lambda pid=pid, start=start: started_at(pid) != start, 10, "containerd shim ends")  # type: ignore[misc]
         for mount in reversed(_mounts_below(self.home)):
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
-        roots = [CGROUPS / c / self._cgroup for c in CONTROLLERS] + [CGROUPS / self._cgroup]
+        # The unified hierarchy beside those of cgroup v1 gets folders too, from containerd.
+        roots = [CGROUPS / c / self._cgroup for c in (*CONTROLLERS, "unified", "")]
         for root in roots:
             for folder in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True) if root.exists() else ():
                 folder.rmdir()

@@ -52,8 +52,8 @@ def test_a_policy_is_enforced_between_two_pods(client: Client, namespace: str) -
     client.apply(namespace, *echo("echo"), probe_pod("friend"), probe_pod("stranger"))
     client.kubectl("-n", namespace, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
     url = f"http://echo.{namespace}.svc:8080/"
-    assert reaches(client, namespace, "friend", url)
-    assert reaches(client, namespace, "stranger", url)
+    for pod in ("friend", "stranger"):
+        client.until(f"the {pod} reaches it", lambda pod=pod: reaches(client, namespace, pod, url))
     client.apply(namespace, policy)
     client.until("the stranger is kept out", lambda: not reaches(client, namespace, "stranger", url))
     assert reaches(client, namespace, "friend", url)
