@@ -9,6 +9,7 @@ In a guide,
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -140,11 +141,12 @@ class Reader:
         with log:
             self.background.append(
                 subprocess.Popen(
-                    ["bash", "-c", f"exec {line}"],
+                    ["bash", "-c", line],
                     cwd=self.folder,
                     env=self.environment,
                     stdout=log,
                     stderr=subprocess.STDOUT,
+                    start_new_session=True,
                 )
             )
 
@@ -153,6 +155,6 @@ class Reader:
 
     def stop(self) -> None:
         for process in self.background:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
         for process in self.background:
-            assert process.wait(timeout=30) is not None
+            process.wait(timeout=30)
