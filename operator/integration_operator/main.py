@@ -1,5 +1,6 @@
 """Start-up: settings, engine, health server, watches; and an orderly end."""
 
+import argparse
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers, logs, server
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
+from integration_operator.engine.let_go import let_go
 from integration_operator.engine.ranges import own_networks
 from integration_operator.settings import Settings
 
@@ -51,14 +53,32 @@ async def run(
         await handlers.watch(engine, cluster, kinds, settings, asyncio.Event())
 
 
+async def leave(settings: Settings) -> None:
+    """After an uninstall: take the operator's finalizer off every object."""
+    cluster = await Cluster.connect()
+    try:
+        await let_go(cluster, registry.KINDS, settings.watch_namespaces)
+    finally:
+        await cluster.close()
+
+
 def main() -> None:
-    """The process's entry point; exit code 2 where a setting is wrong."""
+    """The process's entry point; exit code 1 where a setting is wrong, 2 where an argument is."""
+    parser = argparse.ArgumentParser(prog="integration-operator", description="The operator of integrations.")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        default="run",
+        choices=["run", "let-go"],
+        help=f"run: {run.__doc__} let-go: {leave.__doc__}",
+    )
+    command = parser.parse_args().command
     try:
         settings = Settings.load()
     except ValueError as error:
         sys.exit(f"integration-operator: {error}")
     logs.configure(settings.log_level)
-    uvloop.run(run(settings))
+    uvloop.run(run(settings) if command == "run" else leave(settings))
 
 
 if __name__ == "__main__":
