@@ -1,8 +1,11 @@
 """Writes what follows from the models: CRDs, the chart's copy of them, reference pages. `--check` names stale files."""
 
+import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import yaml
@@ -10,10 +13,13 @@ import yaml
 from dev.versions import ROOT
 from integration_operator.core.crd import crd
 from integration_operator.core.kind import Kind
+from integration_operator.drivers.probes import dial, route
 from integration_operator.registry import KINDS
 
 HEADER = "# Generated from the models by `make generate`: don't edit.\n"
 CHART = ROOT / "charts" / "integration-operator"
+PROBES = {"ApiRoute": route, "ServiceConnection": dial}
+"""Where else a kind's reasons come from: a bad outcome's reason becomes its condition's."""
 
 
 class _Dumper(yaml.SafeDumper):
@@ -69,9 +75,16 @@ def reference(kind: Kind[Any, Any], manifest: dict[str, Any]) -> str:
         "|---|---|---|",
         *_fields(schema["status"], ""),
     ]
-    if reasons := _reasons(kind):
-        lines += ["", "## Reasons", "", "| Reason | Meaning |", "|---|---|", *reasons]
+    own = dict(_reasons(sys.modules[kind.plan.__module__]))
+    lines += _table("Reasons", own)
+    if probe := PROBES.get(kind.name):
+        lines += _table("Reasons of probes", {n: s for n, s in _reasons(probe) if n not in own})
     return "\n".join(lines) + "\n"
+
+
+def _table(title: str, reasons: Mapping[str, str]) -> list[str]:
+    rows = [f"| `{name}` | {sentence} |" for name, sentence in reasons.items()]
+    return ["", f"## {title}", "", "| Reason | Meaning |", "|---|---|", *rows] if rows else []
 
 
 def _fields(schema: dict[str, Any], path: str) -> Iterator[str]:
@@ -95,19 +108,15 @@ def _fields(schema: dict[str, Any], path: str) -> Iterator[str]:
             yield from _fields(inner, where + ("[]" if field["type"] == "array" else ""))
 
 
-def _reasons(kind: Kind[Any, Any]) -> list[str]:
-    """The kind's Reason enum with the sentence below each member, read from its source."""
-    module = sys.modules[kind.plan.__module__]
-    source = Path(str(module.__file__)).read_text()
-    rows, name = [], ""
-    for line in source.partition("class Reason(StrEnum)")[2].partition("\n\n\n")[0].splitlines():
-        text = line.strip()
-        if ' = "' in text:
-            name = text.partition('"')[2].rstrip('"')
-        elif name and text.startswith('"""'):
-            rows.append(f"| `{name}` | {text.strip(chr(34))} |")
-            name = ""
-    return rows
+def _reasons(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """Each member of a module's Reason enum with the sentence below it, read from the source."""
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+    bodies = [node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Reason"]
+    for body in bodies:
+        for member, sentence in pairwise(body):
+            match member, sentence:
+                case ast.Assign(value=ast.Constant(value=name)), ast.Expr(value=ast.Constant(value=text)):
+                    yield str(name), " ".join(str(text).split())
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 import ssl
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 import httpx
@@ -13,6 +14,23 @@ from integration_operator.drivers.probes.dial import Tls, Unconnected, classify
 
 ANSWERED = "x-envoy-upstream-service-time"
 """Header that Envoy sets on what a backend answered, and on nothing that it made itself."""
+
+
+class Reason(StrEnum):
+    """What became of the requests: add freely, never rename. Failures on the way to the gateway are those of dial."""
+
+    SERVING = "Serving"
+    """Every version was answered as it should be."""
+    NOT_ROUTED = "NotRouted"
+    """The gateway does not know the route yet."""
+    BACKEND_UNAVAILABLE = "BackendUnavailable"
+    """The gateway answers in place of a backend that does not: see its pods."""
+    GATEWAY_ANSWERED = "GatewayAnswered"
+    """The gateway itself answers, where the backend should."""
+    NOT_GONE = "NotGone"
+    """A Retired version does not answer 410."""
+    UNEXPECTED_STATUS = "UnexpectedStatus"
+    """A version answers with a status that is not one of probe.expectedStatuses."""
 
 
 class RouteProbing:
@@ -34,7 +52,7 @@ class RouteProbing:
             bad = await self._ask(target, request, context, timeout)
             if bad is not None:
                 return bad
-        return Outcome(True, "Serving")
+        return Outcome(True, Reason.SERVING)
 
     async def _ask(
         self, target: RouteProbe, request: ProbeRequest, context: ssl.SSLContext, timeout: timedelta
@@ -62,18 +80,20 @@ class RouteProbing:
 def _judge(target: RouteProbe, request: ProbeRequest, response: httpx.Response) -> Outcome | None:
     status, version = response.status_code, f"version {request.version}"
     if request.gone:
-        return None if status == 410 else Outcome(False, "NotGone", f"{version} should answer 410, not {status}")
+        return None if status == 410 else Outcome(False, Reason.NOT_GONE, f"{version} should answer 410, not {status}")
     if request.expected:
         if status in request.expected:
             return None
         expected = ", ".join(map(str, request.expected))
-        return Outcome(False, "UnexpectedStatus", f"{version} answers {status}, expected {expected}")
+        return Outcome(False, Reason.UNEXPECTED_STATUS, f"{version} answers {status}, expected {expected}")
     if ANSWERED in response.headers:
         return None
     if status == 404 and (target.decisive or not response.headers.get("content-type")):
-        return Outcome(False, "NotRouted", f"the gateway does not know {target.host}{request.path} yet")
+        return Outcome(False, Reason.NOT_ROUTED, f"the gateway does not know {target.host}{request.path} yet")
     if status >= 500:
-        return Outcome(False, "BackendUnavailable", f"{version}: the gateway answers {status}: its backend does not")
+        return Outcome(
+            False, Reason.BACKEND_UNAVAILABLE, f"{version}: the gateway answers {status}: its backend does not"
+        )
     if target.decisive:
-        return Outcome(False, "GatewayAnswered", f"{version}: the gateway itself answers {status}")
+        return Outcome(False, Reason.GATEWAY_ANSWERED, f"{version}: the gateway itself answers {status}")
     return None
