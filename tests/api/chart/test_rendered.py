@@ -1,0 +1,135 @@
+"""What the chart renders, by a real Helm: rights that suffice for every kind and are no wider, and the models' CRDs."""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev import build, stack
+from dev.processes import run
+from integration_operator.core.crd import crd
+from integration_operator.core.model import GROUP
+from integration_operator.registry import KINDS
+
+
+def rendered(**values: Any) -> list[dict[str, Any]]:
+    return _rendered(yaml.safe_dump(values))
+
+
+@cache
+def _rendered(values: str) -> list[dict[str, Any]]:
+    build.ensure("helm")
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(values)
+        file.flush()
+        options = ("--namespace", stack.NAMESPACE, "--kube-version", "1.37.0", "--values", file.name)
+        text = run([build.BINARIES["helm"], "template", stack.RELEASE, str(stack.CHART), *options])
+    return [d for d in yaml.safe_load_all(text) if d]
+
+
+def rules(*kinds: str, **values: Any) -> list[dict[str, Any]]:
+    found = [d for d in rendered(**values) if d["kind"] in kinds and "let-go" not in d["metadata"]["name"]]
+    return [rule for d in found for rule in d["rules"]]
+
+
+def granted(found: list[dict[str, Any]], group: str, resource: str) -> set[str]:
+    return {v for r in found if group in r["apiGroups"] and resource in r["resources"] for v in r["verbs"]}
+
+
+def plural(kind: str) -> str:
+    word = kind.lower()
+    return word[:-1] + "ies" if word.endswith("y") else word + "s"
+
+
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a"]}], ids=["cluster", "namespaced"])
+def test_rights_suffice_for_every_kind_and_its_children(values: dict[str, Any]) -> None:
+    found = rules("Role", "ClusterRole", **values)
+    for kind in KINDS:
+        assert granted(found, GROUP, kind.plural) >= {"get", "list", "watch", "patch"}
+        assert granted(found, GROUP, f"{kind.plural}/status") == {"patch"}
+        for api_version, child in kind.children:
+            group = api_version.rpartition("/")[0]
+            wanted = {"get", "list", "watch", "create", "patch", "delete"}
+            assert granted(found, group, plural(child)) == wanted, f"{kind.name}: {child}"
+
+
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a", "b"]}], ids=["cluster", "namespaced"])
+def test_no_right_is_a_wildcard(values: dict[str, Any]) -> None:
+    for rule in rules("Role", "ClusterRole", **values):
+        assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"]), rule
+
+
+def test_a_namespaced_install_has_no_cluster_role_beyond_crds() -> None:
+    assert rules("ClusterRole", watchNamespaces=["a"]) == [
+        {
+            "apiGroups": ["apiextensions.k8s.io"],
+            "resources": ["customresourcedefinitions"],
+            "verbs": ["get", "list", "watch"],
+        }
+    ]
+
+
+def test_secrets_are_listed_only_where_they_may_be_watched() -> None:
+    assert granted(rules("ClusterRole"), "", "secrets") == {"get", "list", "watch", "create", "patch", "delete"}
+    unwatched = granted(rules("ClusterRole", secrets={"watch": False}), "", "secrets")
+    assert unwatched == {"get", "create", "patch", "delete"}
+
+
+def test_crds_are_those_of_the_models_and_are_kept() -> None:
+    found = {d["metadata"]["name"]: d for d in rendered() if d["kind"] == "CustomResourceDefinition"}
+    assert found.keys() == {f"{k.plural}.{GROUP}" for k in KINDS}
+    for kind in KINDS:
+        one = found[f"{kind.plural}.{GROUP}"]
+        assert one["spec"] == crd(kind)["spec"]
+        assert one["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert not [d for d in rendered(crds={"install": False}) if d["kind"] == "CustomResourceDefinition"]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Job"])
+def test_pods_are_restricted(kind: str) -> None:
+    (found,) = [d for d in rendered() if d["kind"] == kind]
+    pod = found["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    (container,) = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_the_gateway_is_held_to_the_outbound_rules() -> None:
+    found = rendered(outbound={"deny": ["10.1.0.0/16", "fd01::/64"], "allow": ["10.1.2.0/24"]})
+    (policy,) = [d for d in found if d["kind"] == "NetworkPolicy" and d["metadata"]["name"].endswith("-egress")]
+    blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule.get("to", ()) if "ipBlock" in peer]
+    assert blocks == [
+        {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "10.1.0.0/16"]},
+        {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::254/128", "fd01::/64"]},
+        {"cidr": "10.1.2.0/24"},
+    ]
+
+
+def test_every_switch_turns_off_what_it_names() -> None:
+    off = {"enabled": False}
+    found = rendered(gateway=off, networkPolicy=off, podDisruptionBudget=off, serviceAccount={"create": False})
+    kinds = {d["kind"] for d in found if "helm.sh/hook" not in (d["metadata"].get("annotations") or {})}
+    assert not kinds & {
+        "Gateway",
+        "GatewayClass",
+        "EnvoyProxy",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "ServiceAccount",
+    }
+
+
+def test_the_schema_names_every_value() -> None:
+    """A misspelt value is refused: the schema knows all of values.yaml and nothing else."""
+    schema = yaml.safe_load((Path(stack.CHART) / "values.schema.json").read_text())
+    values = yaml.safe_load((Path(stack.CHART) / "values.yaml").read_text())
+    assert schema["additionalProperties"] is False
+    assert values.keys() == schema["properties"].keys() - {"global"}
