@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import build, clusters, stack
+from dev import build, clusters, outside, stack
 from dev.versions import ROOT
 
 CLUSTER = "test"
@@ -98,4 +98,5 @@ def _setting(layer: Layer, keep: bool) -> Iterator[dict[str, str]]:
         yield {"CLUSTER_NAME": name, "KUBECONFIG": str(cluster.kubeconfig)}
     finally:
         if not keep:
+            outside.of(name).stop()
             clusters.choose(name).down()

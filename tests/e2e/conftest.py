@@ -13,7 +13,8 @@ import httpx
 import pytest
 import yaml
 
-from dev import clusters, stack
+from dev import clusters, outside, stack
+from dev.build import locked
 from dev.processes import Failed
 
 API = "integration.threehorizons.io/v1alpha1"
@@ -39,6 +40,14 @@ class Client:
         """An object, None where it is not there."""
         text = self.kubectl("-n", namespace, "get", kind, name, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
+
+    def connects(self, namespace: str, pod: str, host: str, port: int) -> bool:
+        """Whether a pod resolves a name and gets a TCP connection to it."""
+        code = f"import socket; socket.create_connection(({host!r}, {port}), 2).close(); print('open')"
+        try:
+            return self.kubectl("-n", namespace, "exec", pod, "--", "python3", "-c", code).strip() == "open"
+        except Failed:
+            return False
 
     def condition(self, kind: str, namespace: str, name: str, type_: str = "Ready") -> dict[str, str]:
         """A condition of the object's present generation; empty while there is none."""
@@ -115,6 +124,15 @@ def gateway(client: Client) -> Gateway:
     return Gateway(stack.entrance(client.cluster))
 
 
+@pytest.fixture(scope="session")
+def systems(client: Client) -> outside.Outside:
+    """The outside systems, up; whoever comes first starts them, `make test-e2e` ends them."""
+    with locked("outside"):
+        found = outside.of(os.environ.get("CLUSTER_NAME", "dev"))
+        found.start()
+    return found
+
+
 @pytest.fixture
 def namespace(client: Client) -> Iterator[str]:
     """A namespace of this test alone; its end is not waited for."""
@@ -160,6 +178,33 @@ def echo(name: str, replicas: int = 1) -> list[dict[str, Any]]:
         "spec": {"selector": labels, "ports": [{"port": 8080}]},
     }
     return [deployment, service]
+
+
+def looking_pod(name: str) -> dict[str, Any]:
+    """A pod to look around from, by `Client.connects`: the operator's image has Python."""
+    container = {
+        "name": "main",
+        "image": "localhost/integration-operator:dev",
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", "-c", "import signal; signal.pause()"],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+    }
+
+
+def connection(name: str, **spec: Any) -> dict[str, Any]:
+    """A ServiceConnection that is probed every second."""
+    check = {"interval": "1s", "timeout": "1s", "failureThreshold": 2}
+    return {
+        "apiVersion": API,
+        "kind": "ServiceConnection",
+        "metadata": {"name": name},
+        "spec": {"healthCheck": check, **spec},
+    }
 
 
 def api_route(name: str, host: str, **spec: Any) -> dict[str, Any]:

@@ -1,44 +1,13 @@
 """The native cluster itself: policies between real pods, and nothing left of one that was taken down."""
 
 import contextlib
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from dev import clusters, native, network
-from tests.e2e.conftest import Client, echo
-
-CURL = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=2).status)"
-
-
-def reaches(client: Client, namespace: str, pod: str, url: str) -> bool:
-    command = ["exec", pod, "--", "python3", "-c", CURL, url]
-    done = subprocess.run(
-        ["kubectl", f"--kubeconfig={client.kubeconfig}", "-n", namespace, *command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PATH": f"{native.KUBECTL.parent}:{os.environ['PATH']}"},
-    )
-    return done.stdout.strip() == "200"
-
-
-def probe_pod(name: str) -> dict[str, object]:
-    """A pod to look around from: the operator's image has Python."""
-    container = {
-        "name": "main",
-        "image": "localhost/integration-operator:dev",
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-c", "import signal; signal.pause()"],
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "labels": {"app": name}},
-        "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
-    }
+from dev import clusters, network
+from tests.e2e.conftest import Client, echo, looking_pod
 
 
 def test_a_policy_is_enforced_between_two_pods(client: Client, namespace: str) -> None:
@@ -49,14 +18,14 @@ def test_a_policy_is_enforced_between_two_pods(client: Client, namespace: str) -
         "metadata": {"name": "only-friends"},
         "spec": {"podSelector": {"matchLabels": {"app": "echo"}}, "ingress": [allowed]},
     }
-    client.apply(namespace, *echo("echo"), probe_pod("friend"), probe_pod("stranger"))
+    client.apply(namespace, *echo("echo"), looking_pod("friend"), looking_pod("stranger"))
     client.kubectl("-n", namespace, "wait", "pod", "--all", "--for=condition=Ready", "--timeout=60s")
-    url = f"http://echo.{namespace}.svc:8080/"
+    host = f"echo.{namespace}.svc"
     for pod in ("friend", "stranger"):
-        client.until(f"the {pod} reaches it", lambda pod=pod: reaches(client, namespace, pod, url))
+        client.until(f"the {pod} reaches it", lambda pod=pod: client.connects(namespace, pod, host, 8080))
     client.apply(namespace, policy)
-    client.until("the stranger is kept out", lambda: not reaches(client, namespace, "stranger", url))
-    assert reaches(client, namespace, "friend", url)
+    client.until("the stranger is kept out", lambda: not client.connects(namespace, "stranger", host, 8080))
+    assert client.connects(namespace, "friend", host, 8080)
 
 
 def _traces(marks: tuple[str, ...]) -> dict[str, list[str]]:
