@@ -38,6 +38,14 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield ROOT / "crds" / file, HEADER + text
         yield CHART / "templates" / "crds" / file, HEADER + _templated(text)
         yield ROOT / "docs" / "reference" / f"{kind.name.lower()}.md", reference(kind, manifest)
+    yield CHART / "templates" / "_kinds.tpl", "".join(_named())
+
+
+def _named() -> Iterator[str]:
+    """Our own resources as lists for RBAC rules."""
+    yield HEADER.replace("# ", "{{- /* ").replace(".\n", ". */ -}}\n")
+    for name, part in (("kinds", ""), ("kinds.status", "/status"), ("kinds.finalizers", "/finalizers")):
+        yield f'{{{{- define "operator.{name}" -}}}}[{", ".join(kind.plural + part for kind in KINDS)}]{{{{- end }}}}\n'
 
 
 def _templated(text: str) -> str:

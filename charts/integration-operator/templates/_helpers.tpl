@@ -18,13 +18,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{/* What the operator may do with the objects of the namespaces that it serves. */}}
 {{- define "operator.rules" -}}
 - apiGroups: [integration.threehorizons.io]
-  resources: [apiroutes, serviceconnections]
+  resources: {{ include "operator.kinds" . }}
   verbs: [get, list, watch, patch]
 - apiGroups: [integration.threehorizons.io]
-  resources: [apiroutes/status, serviceconnections/status]
+  resources: {{ include "operator.kinds.status" . }}
   verbs: [patch]
 - apiGroups: [integration.threehorizons.io]
-  resources: [apiroutes/finalizers, serviceconnections/finalizers]
+  resources: {{ include "operator.kinds.finalizers" . }}
   verbs: [update]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, backendtlspolicies]
