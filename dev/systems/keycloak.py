@@ -21,8 +21,8 @@ from dev.versions import CACHE, KEYCLOAK
 ADMIN, PASSWORD = "admin", "admin"
 REALM = "integration"
 JAVA = {"java": "openjdk-17-jre-headless", "mvn": "maven"}
-BUILT = ("--db=dev-mem", "--cache=local", "--health-enabled=false", "--metrics-enabled=false")
-"""What `kc.sh build` fixes for all later starts: a database in memory, no cluster of servers."""
+BUILT = ("--db=dev-mem", "--health-enabled=false", "--metrics-enabled=false")
+"""What `kc.sh build` fixes for all later starts: a database in memory."""
 JVM = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -96,6 +96,7 @@ class Keycloak(System):
         realm.write_text(json.dumps({"realm": REALM, "enabled": True, "sslRequired": "all", "clients": clients}))
         crt, key = self.certificate()
         options = {
+            "cache": "local",
             "hostname": self.url,
             "http-host": self.address,
             "https-port": self.port,

@@ -47,7 +47,7 @@ SERVER = """\
     location = /keyed {{ if ($known_key = 0) {{ return 401; }} return 200 "welcome\\n"; }}
     location = /forbidden {{ return 403; }}
     location = /broken {{ return 500; }}
-    location = /moved {{ return 302 https://elsewhere.example.com/; }}
+    location = /moved {{ return 302 https://elsewhere.example.com/?code=secret; }}
     location = / {{ return 200 "hello\\n"; }}
   }}
 """
@@ -89,7 +89,7 @@ class Nginx(System):
         free = free_ports(5)
         self.port = port or free[0]
         self.mtls_port, self.expired_port, self.misnamed_port, self.plain_port = free[1:]
-        self._accepted, self._generation = accepted or Accepted(), 0
+        self.accepted, self._generation = accepted or Accepted(), 0
 
     def launch(self) -> None:
         """Write the configuration and start."""
@@ -108,7 +108,7 @@ class Nginx(System):
 
     def accept(self, accepted: Accepted) -> None:
         """Take these credentials from now on, and no others."""
-        self._accepted = accepted
+        self.accepted = accepted
         self._configure()
         self.processes.send(self.name, signal.SIGHUP)
         self.until(self.answers, "serves its new configuration")
@@ -141,8 +141,8 @@ class Nginx(System):
             home=self.home,
             user=getpass.getuser(),
             group=grp.getgrgid(os.getgid()).gr_name,
-            authorizations=_entries(self._accepted.authorizations()),
-            keys=_entries(self._accepted.keys),
+            authorizations=_entries(self.accepted.authorizations()),
+            keys=_entries(self.accepted.keys),
             servers="".join(servers),
         )
         self._file.touch(mode=0o600)
