@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import statistics
 import sys
@@ -224,7 +225,8 @@ class Bench:
 
     async def _client(self, mode: str) -> asyncio.subprocess.Process:
         command = (sys.executable, "-m", "dev.bench.bare", mode, str(self.api.kubeconfig), str(self.objects), BARE)
-        return await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
+        environment = {**os.environ, **process.COMPILED}
+        return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE)
 
     async def _same(self) -> list[dict[str, Any]]:
         """The operator's children and statuses, for ApiRoutes of the bare client's namespace."""
@@ -260,6 +262,7 @@ _COUNTED = {
 
 async def measure(api: ApiServer, count: int, idle_seconds: float, changes: int) -> Figures:
     """All phases, one after the other, on an API server that has nothing else."""
+    process.compile_modules("integration_operator.main", "dev.bench.bare")
     async with world.connect(api.kubeconfig) as cluster:
         await world.install(cluster)
         await world.load(cluster, count, OURS)
