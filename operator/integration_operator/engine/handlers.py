@@ -51,11 +51,25 @@ def registry(engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]]) 
     return handlers
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Change handlers compare objects with an older self; we have none, and spare the copy of every object."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
+        return kopf.BodyEssence()
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: kopf.BodyEssence) -> None:
+        return None
+
+
 def operator_settings() -> kopf.OperatorSettings:
     """kopf with all that we don't use turned off."""
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NoDiffs()
     settings.peering.standalone = True
     settings.queueing.idle_timeout = 0.1
     settings.process.ultimate_exiting_timeout = None
