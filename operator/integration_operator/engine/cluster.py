@@ -53,6 +53,8 @@ class Cluster:
 
     def __init__(self, configuration: client.Configuration) -> None:
         self.configuration = configuration
+        self.namespace = "default"
+        """Of the kubeconfig's context."""
         self.api = client.ApiClient(configuration)
         self._base = configuration.host.rstrip("/")
         context: ssl.SSLContext = self.api.rest_client.ssl_context
@@ -65,14 +67,24 @@ class Cluster:
         self._resources: dict[str, tuple[float, dict[str, tuple[str, bool]]]] = {}
 
     @classmethod
-    async def connect(cls, kubeconfig: str | None = None) -> Self:
-        """By this kubeconfig; else inside a cluster by the service account, outside by KUBECONFIG or ~/.kube/config."""
+    async def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
+        """By this kubeconfig; else inside a cluster by the service account, outside by KUBECONFIG or ~/.kube/config.
+
+        `context` is one of the kubeconfig's, its current one by default. Unavailable says what is wrong with it.
+        """
         configuration = client.Configuration()
-        if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
-            config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-        else:
-            await config.load_kube_config(kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
-        return cls(configuration)
+        namespace = None
+        try:
+            if kubeconfig is None and os.environ.get("KUBERNETES_SERVICE_HOST"):
+                config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+            else:
+                loader = await config.load_kube_config(kubeconfig, context, configuration)  # type: ignore[no-untyped-call]
+                namespace = loader.current_context["context"].get("namespace")
+        except config.ConfigException as error:
+            raise Unavailable(f"no way to the cluster: {error}") from error
+        cluster = cls(configuration)
+        cluster.namespace = namespace or "default"
+        return cluster
 
     async def close(self) -> None:
         """End all connections."""
