@@ -121,19 +121,19 @@ class Version(Model):
             reason="FieldValueRequired",
         ),
         Rule(
-            "self.lifecycle == 'Retired' || size(self.backends) > 0",
+            "self.lifecycle == 'Retired' || (has(self.backends) && size(self.backends) > 0)",
             "a version that is not Retired needs at least one backend",
             lambda v: v.lifecycle == "Retired" or len(v.backends) > 0,
             reason="FieldValueRequired",
         ),
         Rule(
-            "size(self.backends) == 0 || self.backends.exists(b, b.weight > 0)",
+            "!has(self.backends) || size(self.backends) == 0 || self.backends.exists(b, b.weight > 0)",
             "at least one backend needs a weight above 0",
             lambda v: not v.backends or any(b.weight > 0 for b in v.backends),
             ".backends",
         ),
         Rule(
-            "size(self.backends) <= 1 || self.backends.all(b, has(b.serviceRef))",
+            "!has(self.backends) || size(self.backends) <= 1 || self.backends.all(b, has(b.serviceRef))",
             "a backend with connectionRef must be the only one of its version: its credential must not reach others",
             lambda v: len(v.backends) <= 1 or all(b.service_ref for b in v.backends),
             ".backends",
