@@ -26,8 +26,8 @@ class NewFile:
     path: str
     text: str
 
-    def follow(self, reader: "Reader") -> None:
-        file = reader.folder / self.path
+    def follow(self, newcomer: "Newcomer") -> None:
+        file = newcomer.folder / self.path
         assert not file.exists(), f"{self.path} is there already"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(self.text)
@@ -38,11 +38,11 @@ class Edit:
     path: str
     hunk: str
 
-    def follow(self, reader: "Reader") -> None:
+    def follow(self, newcomer: "Newcomer") -> None:
         lines = self.hunk.splitlines(keepends=True)
         before = "".join(line[1:] for line in lines if line[0] in " -")
         after = "".join(line[1:] for line in lines if line[0] in " +")
-        file = reader.folder / self.path
+        file = newcomer.folder / self.path
         text = file.read_text()
         assert text.count(before) == 1, f"{self.path} has {text.count(before)} times:\n{before}"
         file.write_text(text.replace(before, after))
@@ -54,13 +54,13 @@ class Command:
     output: str
     """Empty where the guide shows none: then anything will do."""
 
-    def follow(self, reader: "Reader") -> None:
-        if self.line.startswith(reader.stands_for):
+    def follow(self, newcomer: "Newcomer") -> None:
+        if self.line.startswith(newcomer.stands_for):
             return
         if self.line.endswith(" &"):
-            reader.start(self.line.removesuffix(" &"))
+            newcomer.start(self.line.removesuffix(" &"))
             return
-        done = reader.run(self.line)
+        done = newcomer.run(self.line)
         assert done.returncode == 0, f"$ {self.line}\n{done.stdout}{done.stderr}"
         if self.output:
             assert _plain(done.stdout) == _plain(self.output), f"$ {self.line}\n{done.stdout}{done.stderr}"
@@ -97,7 +97,7 @@ def _plain(text: str) -> list[list[str]]:
 
 
 @dataclass
-class Reader:
+class Newcomer:
     """Somebody who follows a guide in a copy of the repository, which sees nothing of the original."""
 
     folder: Path
@@ -107,7 +107,7 @@ class Reader:
     background: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
-    def copy(cls, folder: Path, environment: Mapping[str, str], stands_for: tuple[str, ...] = ()) -> "Reader":
+    def copy(cls, folder: Path, environment: Mapping[str, str], stands_for: tuple[str, ...] = ()) -> "Newcomer":
         shutil.copytree(ROOT, folder, ignore=COPIED, symlinks=True)
         (folder / ".venv").symlink_to(ROOT / ".venv")
         # The copy's environment is the original's, which is set up: make must never do it from here.
