@@ -54,10 +54,11 @@ class Mirrors:
                 labelled=gvk in self._children and gvk not in METADATA_ONLY,
             )
             mirror.start()
-        try:
-            await asyncio.wait_for(mirror.synced.wait(), SYNC_SECONDS)
-        except TimeoutError:
-            raise Unavailable(f"{gvk.kind} objects can't be listed yet") from None
+        if not mirror.synced.is_set():  # asked for in every pass: waiting for what is there would cost a task each time
+            try:
+                await asyncio.wait_for(mirror.synced.wait(), SYNC_SECONDS)
+            except TimeoutError:
+                raise Unavailable(f"{gvk.kind} objects can't be listed yet") from None
         return mirror
 
     async def stop(self) -> None:
