@@ -149,3 +149,12 @@ def test_every_manifest_is_valid(where: str, manifest: dict[str, Any]) -> None:
 def test_the_readme_and_the_how_tos_show_manifests() -> None:
     pages = {where.partition(" ")[0] for where, _ in MANIFESTS}
     assert {"README.md", *(_name(p) for p in (ROOT / "docs" / "how-to").glob("*.md"))} <= pages
+
+
+def test_the_readme_shows_the_first_example_and_what_kubectl_prints_of_it() -> None:
+    example = yaml.safe_load_all((ROOT / "examples" / "first" / "orders.yaml").read_text())
+    (first,) = [document for document in example if document["apiVersion"] == API_VERSION]
+    assert [manifest for where, manifest in MANIFESTS if where.startswith("README.md")] == [first]
+    (kind,) = [kind for kind in KINDS if kind.name == first["kind"]]
+    header = " ".join(["NAME", *(column.name.upper() for column in kind.all_columns)])
+    assert header in re.sub(" +", " ", (ROOT / "README.md").read_text())
