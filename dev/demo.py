@@ -66,15 +66,17 @@ class Demo:
         headers = self._curl("orders.example.com", "/orders/v1/", "--include", "--output", "-", quiet=True)
         for line in headers.splitlines():
             if line.lower().startswith(("http/", "deprecation", "sunset", "link")):
-                console.print(f"  {line}")
-        console.print(f"  {self._curl('orders.example.com', '/orders/v0/')}")
+                console.print(f"  {line}", soft_wrap=True)
+        self._curl("orders.example.com", "/orders/v0/")
 
     def _partner(self) -> None:
         self._say("A partner's API: the gateway brings a fresh token along, whatever the caller sent")
-        answer = self._curl("billing.example.com", "/v2/invoices", "--header", "Authorization: Bearer mine")
-        seen = json.loads(answer)
+        own = ("--header", "Authorization: Bearer mine")
+        seen = json.loads(self._curl("billing.example.com", "/v2/invoices", *own, quiet=True))
         token = seen["headers"]["Authorization"][0]
-        console.print(f"  the partner at {seen['host']} saw {seen['path']} with Authorization: {token[:16]}…")
+        console.print(
+            f"  the partner at {seen['host']} saw {seen['path']} with Authorization: {token[:16]}…", soft_wrap=True
+        )
         if token == "Bearer mine":
             raise Failed("the caller's own token reached the partner")
 
@@ -111,7 +113,7 @@ class Demo:
             console.print(f"  {line}", soft_wrap=True)
 
     def _say(self, what: str) -> None:
-        console.print(f"\n[bold cyan]── {what}[/]")
+        console.print(f"\n[bold cyan]── {what}[/]", soft_wrap=True)
 
     def _kubectl(self, *arguments: str) -> None:
         console.print(f"  [dim]$ kubectl {shlex.join(arguments)}[/]")
@@ -120,7 +122,7 @@ class Demo:
 
     def _curl(self, host: str, path: str, *more: str, quiet: bool = False) -> str:
         command = [*self._entrance.curl(host, path, self._ca), *more, "--max-time", "10"]
-        console.print(f"  [dim]$ curl https://{host}{path} {shlex.join(more)}[/]")
+        console.print(f"  [dim]$ curl https://{host}{path} {shlex.join(more)}[/]", soft_wrap=True)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failed(f"curl failed ({done.returncode}): {done.stderr.strip()}")

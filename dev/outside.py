@@ -84,7 +84,7 @@ class Outside:
         """Namespaces, and in them the Secrets and ConfigMaps that the examples refer to."""
         given: list[dict[str, Any]] = []
         for namespace in NAMESPACES:
-            given.append({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+            cluster.kubectl("apply", "-f", "-", stdin=json.dumps(_namespace(namespace)))
             meta = {"name": "partner-ca", "namespace": namespace}
             given.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {"ca.crt": self.ca}})
         given += [
@@ -92,8 +92,13 @@ class Outside:
             secret("shop", "hub-nkey", seed=self.secrets["nkey"]),
             secret("finance", "billing-client", id=CLIENT, secret=self.secrets["client"]),
         ]
-        apply = ("apply", "--server-side", "-f", "-")
+        # Server-side: a client-side apply would copy each Secret into an annotation.
+        apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
         cluster.kubectl(*apply, stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": given}))
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
 def secret(namespace: str, name: str, **texts: str) -> dict[str, Any]:
