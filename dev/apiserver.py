@@ -1,6 +1,7 @@
 """A real API server alone (etcd and kube-apiserver), for tests of what needs no node: up in a few seconds."""
 
 import shutil
+import ssl
 import tempfile
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +15,12 @@ class ApiServer:
     """`with ApiServer() as api:` has an empty API server with `api.kubeconfig`, gone without a trace afterwards."""
 
     def __init__(self, *flags: str) -> None:
-        """`flags` are further ones of kube-apiserver."""
+        """`flags` are further ones of kube-apiserver; `{home}` in them stands for the server's directory."""
         self.home = Path(tempfile.mkdtemp(prefix="apiserver-"))
         api, etcd, peer = free_ports(3)
-        self._plane = ControlPlane(self.home, Addresses(api, etcd, peer), apiserver_flags=flags)
+        self._plane = ControlPlane(
+            self.home, Addresses(api, etcd, peer), apiserver_flags=[flag.format(home=self.home) for flag in flags]
+        )
         self.url = self._plane.url
         self.kubeconfig = self._plane.kubeconfig
         self.processes = self._plane.processes
@@ -35,6 +38,10 @@ class ApiServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+    def client_context(self) -> ssl.SSLContext:
+        """TLS as the administrator."""
+        return self._plane.client_context()
 
     def stop(self) -> None:
         """End the processes and remove the data."""

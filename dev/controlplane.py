@@ -110,11 +110,7 @@ class ControlPlane:
 
     def ready(self) -> bool:
         """Whether the API server says so."""
-        context = ssl.create_default_context(cafile=str(self.pki.ca))
-        context.load_cert_chain(
-            *self.pki.issue("admin", "kubernetes-admin", organization="system:masters", client=True)
-        )
-        handler = urllib.request.HTTPSHandler(context=context)
+        handler = urllib.request.HTTPSHandler(context=self.client_context())
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({}), handler).open(
                 f"{self.url}/readyz", timeout=2
@@ -122,6 +118,14 @@ class ControlPlane:
                 return bool(response.status == 200)
         except OSError:
             return False
+
+    def client_context(self) -> ssl.SSLContext:
+        """TLS as the administrator."""
+        context = ssl.create_default_context(cafile=str(self.pki.ca))
+        context.load_cert_chain(
+            *self.pki.issue("admin", "kubernetes-admin", organization="system:masters", client=True)
+        )
+        return context
 
     def write_kubeconfig(self, path: Path, file: str, user: str, group: str | None = None, server: str = "") -> None:
         """A kubeconfig with a client certificate."""

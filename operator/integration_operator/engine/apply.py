@@ -13,6 +13,7 @@ from integration_operator.engine.children import DIGEST, covers, finished, owner
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.mirror import METADATA_ONLY, Gvk
 from integration_operator.engine.mirrors import Mirrors
+from integration_operator.engine.objects import object_dependency
 from integration_operator.engine.writer import Writer
 
 
@@ -20,6 +21,16 @@ class NameTaken(UserError):
     """An object that is not ours has the name of a child."""
 
     reason = "NameTaken"
+
+    def __init__(self, gvk: Gvk, namespace: str, name: str) -> None:
+        super().__init__(f"{gvk.kind} {name} exists and is not managed by this object: rename or delete one of the two")
+        self.taken = object_dependency(gvk.api_version, gvk.kind, namespace, name)
+
+
+def _ours(live: Manifest, key: Key, owner: Manifest) -> bool:
+    """By labels, or by owner reference where somebody took the labels away."""
+    meta, uid = live["metadata"], owner["metadata"].get("uid")
+    return owner_of(meta) == key or any(ref.get("uid") == uid for ref in meta.get("ownerReferences") or ())
 
 
 class Applier:
@@ -58,45 +69,58 @@ class Applier:
         if seen is None or gvk in METADATA_ONLY:
             # Not ours yet, or known by metadata only: look at the thing itself before writing over it.
             seen = await self._cluster.get(gvk.api_version, gvk.kind, meta["namespace"], meta["name"])
-        if seen is not None and owner_of(seen["metadata"]) != key:
-            raise NameTaken(
-                f"{gvk.kind} {meta['name']} exists and is not managed by this object: rename or delete one of the two"
-            )
+        if seen is not None and not _ours(seen, key, owner):
+            raise NameTaken(gvk, meta["namespace"], meta["name"])
         if seen is None or not covers(seen, desired):
-            try:
+            with audit.recorded("apply", f"{gvk.kind}/{meta['name']}", key, owner):
                 seen = await self._writer.apply(desired)
-            except IntegrationError as error:
-                audit.record("apply", f"{gvk.kind}/{meta['name']}", key, owner, "failed", error.reason)
-                raise
-            audit.record("apply", f"{gvk.kind}/{meta['name']}", key, owner)
             if mirror:
                 mirror.note(seen)
         verified[identity] = (seen["metadata"]["resourceVersion"], digest)
 
+    def unseen(self, planned: Iterable[Manifest]) -> bool:
+        """Whether any of these can't be watched, so that drift shows only when it is looked for."""
+        return any(not self._mirrors.watches(Gvk(c["apiVersion"], c["kind"])) for c in planned)
+
     async def _prune(self, key: Key, owner: Manifest, kind: Kind[Any, Any], names: set[tuple[Gvk, str]]) -> None:
         for child in kind.children:
             gvk = Gvk(*child)
-            mirror = await self._mirrors.get(gvk)
-            for live in list(mirror.owned(key)) if mirror else ():
+            for live in await self._owned(key, gvk):
                 meta = live["metadata"]
                 if (gvk, meta["name"]) in names or meta.get("deletionTimestamp"):
                     continue
-                await self._writer.delete(live)
+                with audit.recorded("delete", f"{gvk.kind}/{meta['name']}", key, owner):
+                    await self._writer.delete(live)
                 self._verified.get(key, {}).pop((gvk, meta["name"]), None)
-                audit.record("delete", f"{gvk.kind}/{meta['name']}", key, owner)
+
+    async def _owned(self, key: Key, gvk: Gvk) -> list[Manifest]:
+        if mirror := await self._mirrors.get(gvk):
+            return list(mirror.owned(key))
+        # Not watched: those that this process applied, as they are now.
+        names = [name for known, name in self._verified.get(key, ()) if known == gvk]
+        found = [await self._cluster.get(gvk.api_version, gvk.kind, key.namespace, name) for name in names]
+        return [live for live in found if live is not None and owner_of(live["metadata"]) == key]
 
     async def external(self, key: Key, owner: Manifest, planned: Iterable[External]) -> None:
         """Ensure everything outside that is planned."""
         for external in planned:
-            if await self._drivers[external.driver].ensure(external):
-                audit.record("ensure", f"{external.driver}/{external.key}", key, owner)
+            target = f"{external.driver}/{external.key}"
+            self._writer.permit()
+            try:
+                changed = await self._drivers[external.driver].ensure(external)
+            except IntegrationError as error:
+                audit.record("ensure", target, key, owner, "failed", error.reason)
+                raise
+            if changed:
+                audit.record("ensure", target, key, owner)
 
     async def release(self, key: Key, owner: Manifest, planned: Iterable[External]) -> None:
         """Delete everything outside that goes with the object."""
         for external in planned:
             if external.delete:
-                await self._drivers[external.driver].delete(external)
-                audit.record("delete", f"{external.driver}/{external.key}", key, owner)
+                self._writer.permit()
+                with audit.recorded("delete", f"{external.driver}/{external.key}", key, owner):
+                    await self._drivers[external.driver].delete(external)
 
     def forget(self, key: Key) -> None:
         """The owner is gone."""

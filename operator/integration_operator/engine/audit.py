@@ -1,10 +1,12 @@
 """The audit log: one JSON line for each thing done. Its schema is docs/audit.md, version 1; no secret, no payload."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 
+from integration_operator.core.errors import IntegrationError, NotLeading
 from integration_operator.core.model import MANAGER
 from integration_operator.core.ports import Key
 
@@ -29,6 +31,19 @@ def record(
         outcome=outcome,
         **({"reason": reason} if reason else {}),
     )
+
+
+@contextmanager
+def recorded(action: str, target: str, key: Key, cause: Mapping[str, Any]) -> Iterator[None]:
+    """Record what the block does: done, or failed and why. What was not begun, for want of the lease, is neither."""
+    try:
+        yield
+    except NotLeading:
+        raise
+    except IntegrationError as error:
+        record(action, target, key, cause, "failed", error.reason)
+        raise
+    record(action, target, key, cause)
 
 
 def asked_by(raw: Mapping[str, Any]) -> str:

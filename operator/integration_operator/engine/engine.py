@@ -50,6 +50,7 @@ class Engine:
         self._kinds = {kind.name: kind for kind in kinds}
         self._drivers = by_name = {driver.name: driver for driver in drivers}
         self._queue: KeyedQueue[Key] = KeyedQueue()
+        metrics.queue_depth.set_function(lambda: self._queue.depth)
         self._dependencies = Dependencies()
         self.objects = Objects(self._kinds, self._changed)
         self.leadership = Leadership(cluster, settings, self._lead)
@@ -115,7 +116,6 @@ class Engine:
             self._relisted.set()
         if self.objects.put(raw):
             self._queue.add(key)
-        metrics.queue_depth.set(self._queue.depth)
 
     def _changed(self, dependency: Dependency) -> None:
         for key in self._dependencies.readers(dependency):
@@ -157,6 +157,7 @@ class Engine:
             await _end(*workers, *self._passes)
             await self._checks.stop()
             self._queue.clear()
+            metrics.forget_all()
 
     async def _work(self) -> None:
         while True:
@@ -185,7 +186,10 @@ class Engine:
             metrics.reconciles.labels(key.kind, "done").inc()
             self._queue.succeeded(key)
             self._queue.schedule(key, result.again_in)
-        elif not isinstance(result.error, NotLeading):
+        elif isinstance(result.error, NotLeading):
+            # The lease may yet be renewed; where it is lost, the queue is cleared.
+            self._queue.retry(key)
+        else:
             metrics.reconciles.labels(key.kind, result.error.reason).inc()
             delay = self._queue.retry(key, result.error.retry_after)
             log.info("trying again", object=str(key), reason=result.error.reason, detail=str(result.error), in_=delay)

@@ -82,6 +82,15 @@ class _Lock(BaseLock):
         return await asyncio.wait_for(self._cluster.request(method, path, body=body), self._timeout)
 
 
+class _Election(LeaderElection):
+    async def acquire(self) -> bool:
+        """Looks at the lease more often than it is renewed, so that its end is seen early."""
+        while True:
+            if await self.try_acquire_or_renew():
+                return True
+            await asyncio.sleep(self.election_config.retry_period / 2)
+
+
 class Leadership:
     """`lead()` runs while this replica leads and is cancelled when it no longer does; then it stands again."""
 
@@ -110,7 +119,7 @@ class Leadership:
                 onstopped_leading=self._stopped,
             )
             try:
-                await LeaderElection(election).run()
+                await _Election(election).run()
             except Exception:
                 log.exception("leader election failed; standing again")
                 await self._stopped()
@@ -122,7 +131,12 @@ class Leadership:
         self._leading = asyncio.create_task(self._forever(), name="leading")
 
     async def _forever(self) -> None:
-        await self._lead()
+        while True:
+            try:
+                await self._lead()
+            except Exception:
+                log.exception("a bug: leading ended; beginning anew")
+            await asyncio.sleep(self._settings.retry_seconds)
 
     async def _stopped(self) -> None:
         log.warning("this replica no longer leads")

@@ -27,6 +27,12 @@ def count(key: Key, ready: str) -> None:
         objects.labels(key.kind, ready).inc()
 
 
+def forget_all() -> None:
+    """Count no object: the replica that leads does."""
+    for key in list(_ready):
+        forget(key)
+
+
 def forget(key: Key) -> None:
     """Count the object no more."""
     if before := _ready.pop(key, None):

@@ -53,6 +53,8 @@ class Mirror:
         self._metadata_only = gvk in METADATA_ONLY
         self._objects: dict[Name, bytes] = {}
         self._owned: dict[Key, set[Name]] = {}
+        self._past: dict[str | None, int] = {}
+        """By scope, the version that its list or watch has reached."""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -83,15 +85,15 @@ class Mirror:
                 yield child
 
     def note(self, obj: dict[str, Any]) -> None:
-        """Take what a write returned, so that one's own write is not a surprise when the watch brings it."""
+        """Take what a write returned, so that one's own write is not a surprise when the watch brings it.
+
+        Not where the watch is past it already: what was written may have been changed or deleted since.
+        """
         name = _name(obj)
         known = self.get(name)
-        if known is None or _version(known) < _version(obj):
+        past = self._past.get(name[0] if name[0] in self._scopes else None, 0)
+        if _version(obj) > max(past, _version(known) if known else 0):
             self._store(name, obj)
-
-    def drop(self, name: Name) -> None:
-        """Forget an object that a write found to be gone."""
-        self._remove(name)
 
     async def _follow(self, scope: str | None) -> None:
         delay = 0.1
@@ -102,9 +104,9 @@ class Mirror:
                 self._sync(scope)
                 delay = 0.1
                 while True:
-                    version = await self._stream(path, version)
+                    version = await self._stream(path, version, scope)
             except Gone:
-                continue
+                log.info("mirror of %s: lists again, the watch is too old", self.gvk.kind)
             except (NotFound, Forbidden) as error:
                 # Not served, or not ours to see: nothing is there for us; look again at times.
                 log.log(
@@ -115,7 +117,7 @@ class Mirror:
                 delay = 10.0
             except IntegrationError as error:
                 log.debug("mirror of %s: %s", self.gvk.kind, error)
-                delay = min(delay * 2, 10.0)
+                delay = min(delay * 2, 5.0)
             await asyncio.sleep(delay)
 
     def _sync(self, scope: str | None) -> None:
@@ -132,16 +134,18 @@ class Mirror:
                 seen[_name(obj)] = None
                 self._see(obj)
         self._replace(scope, seen)
+        self._past[scope] = _number(version)
         return version
 
     def _replace(self, scope: str | None, seen: dict[Name, None]) -> None:
         for name in [n for n in self._objects if (scope is None or n[0] == scope) and n not in seen]:
             self._gone(name)
 
-    async def _stream(self, path: str, version: str) -> str:
+    async def _stream(self, path: str, version: str, scope: str | None) -> str:
         async with contextlib.aclosing(self._cluster.watch(path, self._params, version, self._metadata_only)) as events:
             async for type_, obj in events:
                 version = obj["metadata"].get("resourceVersion", version)
+                self._past[scope] = _number(version)
                 if type_ == "DELETED":
                     self._gone(_name(obj))
                 elif type_ != "BOOKMARK":
@@ -151,7 +155,7 @@ class Mirror:
     def _see(self, obj: dict[str, Any]) -> None:
         name = _name(obj)
         known = self.get(name)
-        if known is not None and known["metadata"]["resourceVersion"] == obj["metadata"]["resourceVersion"]:
+        if known is not None and _version(known) >= _version(obj):
             return
         self._store(name, obj)
         self._changed(self.gvk, name, known["metadata"] if known else None, obj["metadata"])
@@ -191,5 +195,8 @@ def _name(obj: dict[str, Any]) -> Name:
 
 def _version(obj: dict[str, Any]) -> int:
     """Resource versions of one kind in one cluster are ordered numbers (Kubernetes 1.35 and later says so)."""
-    text = obj["metadata"]["resourceVersion"]
-    return int(text) if text.isdecimal() else 0
+    return _number(obj["metadata"]["resourceVersion"])
+
+
+def _number(version: str) -> int:
+    return int(version) if version.isdecimal() else 0

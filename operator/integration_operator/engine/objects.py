@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import structlog
 from pydantic import ValidationError
 
 from integration_operator.core.kind import Kind
@@ -11,6 +12,8 @@ from integration_operator.core.model import API_VERSION
 from integration_operator.core.ports import Claimant, Key
 from integration_operator.engine.audit import asked_by
 from integration_operator.engine.cluster import decode, encode
+
+log = structlog.get_logger("objects")
 
 Dependency = tuple[str, ...]
 """What was read: ("object", apiVersion, kind, namespace, name), ("list", …, namespace), or ("claim", text)."""
@@ -72,12 +75,15 @@ class Objects:
     def put(self, raw: Mapping[str, Any], *, own: bool = False) -> bool:
         """Take a version; True when it must be reconciled: it is new, or anything in it changed.
 
-        `own`: it is what a write of ours returned, so that its status is no news.
+        `own`: it is what a write of ours returned, so that its status is no news; and where the object is gone since,
+        or another by now, it is nothing at all.
         """
         key, meta = key_of(raw), raw["metadata"]
         known = self._stored.get(key)
         version = int(meta["resourceVersion"]) if meta["resourceVersion"].isdecimal() else 0
-        if known and known.uid == meta["uid"] and version <= known.version:
+        if own and (known is None or known.uid != meta["uid"]):
+            return False
+        if known and version <= known.version:
             return False
         kept = {**raw, "metadata": {k: v for k, v in meta.items() if k != "managedFields"}}
         kept["asked_by"] = asked_by(raw)
@@ -134,6 +140,9 @@ class Objects:
         try:
             return tuple(dict.fromkeys(kind.claims(kind.model.model_validate(raw))))
         except ValidationError:
+            return ()
+        except Exception:
+            log.exception("a bug: the claims of this object are not known", object=str(key))
             return ()
 
     def _reindex(self, key: Key, before: tuple[str, ...], after: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ from integration_operator.core.model import GROUP, Resource
 from integration_operator.core.plan import Condition, Manifest, Plan, with_ready
 from integration_operator.core.ports import Key
 from integration_operator.engine import metrics, status
-from integration_operator.engine.apply import Applier
+from integration_operator.engine.apply import Applier, NameTaken
 from integration_operator.engine.checks import Checks
 from integration_operator.engine.cluster import NotFound
 from integration_operator.engine.objects import Dependencies, Objects
@@ -27,6 +27,8 @@ FINALIZER = f"{GROUP}/external"
 """On objects that have something in an outside system which goes with them."""
 ABANDON = f"{GROUP}/abandon-external"
 """Annotation, "true": let the object go although what it has outside can't be removed."""
+UNSEEN_SECONDS = 60.0
+"""How soon to look again where a change would not be seen: what refused us, or a child that can't be watched."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,16 @@ class Reconciler:
         metrics.forget(key)
 
     async def _pass(self, key: Key, kind: Kind[Any, Any], raw: dict[str, Any]) -> Result:
+        if _held(raw) and (raw["metadata"].get("annotations") or {}).get(ABANDON) == "true":
+            await self._finalizer(key, raw, False)  # before all else: whatever is wrong with it must not keep it
+            return Result()
         try:
             resource = kind.model.model_validate(raw)
         except ValidationError as error:
-            await self._status(key, raw, Plan(_invalid(error)))
+            invalid = _invalid(error)
+            if _held(raw):
+                return await self._hold(key, raw, invalid.reason, invalid.message)
+            await self._status(key, raw, Plan(with_ready([invalid])))
             return Result()
         reader = self._reader(key)
         try:
@@ -97,9 +105,12 @@ class Reconciler:
         raw, plan, failure = await self._carry_out(key, kind, raw, resource, plan)
         self._checks.want(key, resource.metadata.uid, plan.checks)
         await self._status(key, raw, plan)
-        if failure is not None:
+        if failure is not None and failure.retry:
             return Result(error=failure)
-        return Result(again_in=_soonest(reader.again_in, plan.requeue_at))
+        if isinstance(failure, NameTaken):
+            self._dependencies.remember(key, {*reader.read, failure.taken})
+        again_in = UNSEEN_SECONDS if failure or self._applier.unseen(plan.children or ()) else None
+        return Result(again_in=_soonest(reader.again_in, again_in, _until(plan.requeue_at)))
 
     async def _carry_out(
         self, key: Key, kind: Kind[Any, Any], raw: dict[str, Any], resource: Resource[Any], plan: Plan
@@ -111,7 +122,7 @@ class Reconciler:
             if plan.children is not None:
                 await self._applier.children(key, raw, kind, plan.children)
         except UserError as error:
-            return raw, _failed(plan, error, False), None
+            return raw, _failed(plan, error, False), error
         except (NotLeading, NotFound):
             raise
         except IntegrationError as error:
@@ -128,19 +139,25 @@ class Reconciler:
         return self._objects.get(key) or raw
 
     async def _delete(self, key: Key, raw: dict[str, Any], plan: Plan) -> Result:
-        if FINALIZER not in (raw["metadata"].get("finalizers") or ()):
+        if not _held(raw):
             return Result()
-        abandoned = (raw["metadata"].get("annotations") or {}).get(ABANDON) == "true"
+        if plan.external is None:
+            ready = next(c for c in plan.conditions if c.type == "Ready")
+            return await self._hold(key, raw, ready.reason, f"what it has outside is not known: {ready.message}")
         try:
-            if not abandoned:
-                await self._applier.release(key, raw, plan.external or ())
+            await self._applier.release(key, raw, plan.external)
         except NotLeading:
             raise
         except IntegrationError as error:
-            hint = f"{error}; to let go of it without that, set the annotation {ABANDON}=true"
-            await self._status(key, raw, Plan(with_ready([Condition("Released", False, error.reason, hint)])))
+            await self._hold(key, raw, error.reason, str(error))
             return Result(error=error)
         await self._finalizer(key, raw, False)
+        return Result()
+
+    async def _hold(self, key: Key, raw: dict[str, Any], reason: str, why: str) -> Result:
+        """It can't be let go of yet: say why, and how to do it all the same."""
+        hint = f"{why}; to let go of it all the same, set the annotation {ABANDON}=true"
+        await self._status(key, raw, Plan(with_ready([Condition("Released", False, reason, hint)])))
         return Result()
 
     async def _status(self, key: Key, raw: Manifest, plan: Plan) -> None:
@@ -170,11 +187,17 @@ class Reconciler:
             log.info("event not written", object=str(key), detail=str(error))
 
 
-def _invalid(error: ValidationError) -> tuple[Condition, ...]:
+def _held(raw: Mapping[str, Any]) -> bool:
+    """Whether it is being deleted and waits for us."""
+    meta = raw["metadata"]
+    return bool(meta.get("deletionTimestamp")) and FINALIZER in (meta.get("finalizers") or ())
+
+
+def _invalid(error: ValidationError) -> Condition:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return with_ready([Condition("Accepted", False, Invalid.reason, f"{where}: {first['msg']}{more}")])
+    return Condition("Accepted", False, Invalid.reason, f"{where}: {first['msg']}{more}")
 
 
 def _failed(plan: Plan, error: IntegrationError, verdict: bool | None) -> Plan:
@@ -183,7 +206,9 @@ def _failed(plan: Plan, error: IntegrationError, verdict: bool | None) -> Plan:
     return replace(plan, conditions=with_ready([*kept, Condition("Programmed", verdict, error.reason, str(error))]))
 
 
-def _soonest(again_in: float | None, at: datetime | None) -> float | None:
-    until = None if at is None else max(0.0, (at - datetime.now(UTC)).total_seconds())
-    known = [seconds for seconds in (again_in, until) if seconds is not None]
-    return min(known, default=None)
+def _until(at: datetime | None) -> float | None:
+    return None if at is None else max(0.0, (at - datetime.now(UTC)).total_seconds())
+
+
+def _soonest(*seconds: float | None) -> float | None:
+    return min((s for s in seconds if s is not None), default=None)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from integration_operator.core.errors import Conflict, NotLeading
-from integration_operator.core.model import API_VERSION, GROUP
+from integration_operator.core.model import API_VERSION, GROUP, MANAGER
 from integration_operator.core.plan import Manifest
 from integration_operator.core.ports import Key
 from integration_operator.engine import metrics
-from integration_operator.engine.cluster import JSON_PATCH, MERGE, Cluster, NotFound
+from integration_operator.engine.cluster import APPLY, JSON_PATCH, MERGE, Cluster, NotFound
 
 EVENTS = "events.k8s.io/v1"
 
@@ -21,41 +21,54 @@ class Writer:
     def __init__(self, cluster: Cluster, may_write: Callable[[], bool], instance: str) -> None:
         self._cluster, self._may_write, self._instance = cluster, may_write, instance
 
-    def _begin(self, verb: str, kind: str) -> None:
+    def permit(self) -> None:
+        """NotLeading where no write may begin now."""
         if not self._may_write():
             raise NotLeading("another replica leads")
+
+    async def _request(
+        self,
+        verb: str,
+        kind: str,
+        method: str,
+        path: str,
+        body: Any,
+        content_type: str = "application/json",
+        **params: str,
+    ) -> Any:
+        """The one way out: permission is asked last, when nothing is left to wait for."""
+        self.permit()
         metrics.api_writes.labels(verb, kind).inc()
+        return await self._cluster.request(method, path, params=params, body=body, content_type=content_type)
 
     async def apply(self, manifest: Manifest) -> Any:
         """Server-side apply of a child."""
-        self._begin("apply", manifest["kind"])
-        return await self._cluster.apply(manifest)
+        meta, kind = manifest["metadata"], manifest["kind"]
+        path = await self._cluster.path(manifest["apiVersion"], kind, meta.get("namespace"), meta["name"])
+        return await self._request("apply", kind, "PATCH", path, manifest, APPLY, fieldManager=MANAGER, force="true")
 
     async def delete(self, live: Manifest) -> None:
         """Delete just this object: not a later one of the same name."""
         meta = live["metadata"]
-        self._begin("delete", live["kind"])
         path = await self._cluster.path(live["apiVersion"], live["kind"], meta.get("namespace"), meta["name"])
         body = {"preconditions": {"uid": meta["uid"]}, "propagationPolicy": "Background"}
         try:
-            await self._cluster.request("DELETE", path, body=body)
+            await self._request("delete", live["kind"], "DELETE", path, body)
         except (NotFound, Conflict):
             return  # gone, or another object by now
 
     async def status(self, key: Key, uid: str, patch: Mapping[str, Any]) -> Any:
         """Merge-patch the status of just this object."""
-        self._begin("status", key.kind)
         path = await self._cluster.path(API_VERSION, key.kind, key.namespace, key.name) + "/status"
         body = {"metadata": {"uid": uid}, "status": patch}
-        return await self._cluster.request("PATCH", path, body=body, content_type=MERGE)
+        return await self._request("status", key.kind, "PATCH", path, body, MERGE)
 
     async def finalizers(self, key: Key, raw: Manifest, finalizers: list[str]) -> Any:
         """Set the finalizers of the very version that was read; Conflict when it has changed."""
-        self._begin("finalizer", key.kind)
         path = await self._cluster.path(API_VERSION, key.kind, key.namespace, key.name)
         meta = raw["metadata"]
         body = {"metadata": {"resourceVersion": meta["resourceVersion"], "uid": meta["uid"], "finalizers": finalizers}}
-        return await self._cluster.request("PATCH", path, body=body, content_type=MERGE)
+        return await self._request("finalizer", key.kind, "PATCH", path, body, MERGE)
 
     async def event(self, key: Key, raw: Manifest, reason: str, message: str, warning: bool, now: datetime) -> None:
         """An Event on an object. The same one again counts up (events.k8s.io series) instead of making another."""
@@ -63,7 +76,6 @@ class Writer:
         digest = hashlib.sha256(f"{meta['uid']}\0{reason}\0{message}".encode()).hexdigest()[:16]
         name = f"{key.name[:200]}.{digest}"
         time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self._begin("event", "Event")
         path = await self._cluster.path(EVENTS, "Event", key.namespace)
         body = {
             "apiVersion": EVENTS,
@@ -85,7 +97,7 @@ class Writer:
             "eventTime": time,
         }
         try:
-            await self._cluster.request("POST", path, body=body)
+            await self._request("event", "Event", "POST", path, body)
         except Conflict:
             await self._again(f"{path}/{name}", time)
 
@@ -93,4 +105,4 @@ class Writer:
         found = await self._cluster.request("GET", path)
         count = int((found.get("series") or {"count": 1})["count"]) + 1
         patch = [{"op": "add", "path": "/series", "value": {"count": count, "lastObservedTime": time}}]
-        await self._cluster.request("PATCH", path, body=patch, content_type=JSON_PATCH)
+        await self._request("event", "Event", "PATCH", path, patch, JSON_PATCH)
