@@ -1,6 +1,6 @@
 """What a gateway driver is given and gives: neutral nouns, so that kinds know no product."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,8 @@ class Feature(StrEnum):
     QUERY_MATCH = "versions[].match.query"
     WEIGHTS = "versions[].backends[].weight"
     CONNECTION_BACKEND = "versions[].backends[].connectionRef"
+    CREDENTIAL = "versions[].backends[].connectionRef with credentials"
+    CLIENT_CERTIFICATE = "versions[].backends[].connectionRef with tls.clientCertificateRef"
     LIFECYCLE_HEADERS = "versions[].lifecycle: Deprecated"
     GONE = "versions[].lifecycle: Retired"
     TIMEOUT = "traffic.timeout"
@@ -38,18 +40,25 @@ class ServiceBackend:
 
 @dataclass(frozen=True)
 class ConnectionBackend:
-    """A system outside: where it is, how it is trusted, and what credential goes along."""
+    """A system outside: where it is, how it is trusted, and what proves who we are."""
 
     name: str
+    namespace: str
     host: str
     port: int
     path: str = "/"
     tls: bool = True
     server_name: str = ""
+    """Name that its certificate must carry, and that is sent as SNI."""
     ca: str | None = None
     """PEM; the system's roots when None."""
+    certificate: str | None = None
+    key: str | None = field(default=None, repr=False)
+    """PEM of the client certificate and its key."""
     header: str | None = None
     header_value: str | None = field(default=None, repr=False)
+    """The credential: a request header, in place of what the caller sent in it."""
+    weight: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,16 +72,22 @@ class Match:
 
 @dataclass(frozen=True)
 class Version:
-    """One version as it is to be served now. `gone`: 410, and no backend."""
+    """One version as it is to be served now. `gone`: 410, `closed`: 503; then no backend is asked."""
 
     name: str
     match: Match
     backends: tuple[ServiceBackend | ConnectionBackend, ...] = ()
     gone: bool = False
+    closed: bool = False
     deprecated_at: datetime | None = None
     sunset_at: datetime | None = None
     links: tuple[tuple[str, str], ...] = ()
-    """(relation type, URL) pairs of RFC 8288."""
+    """(relation type, URL or absolute path) pairs of RFC 8288."""
+
+    @property
+    def served(self) -> bool:
+        """Whether requests reach a backend."""
+        return not self.gone and not self.closed
 
 
 @dataclass(frozen=True)
@@ -84,8 +99,8 @@ class Cors:
     allow_headers: tuple[str, ...] = ()
     expose_headers: tuple[str, ...] = ()
     allow_credentials: bool = False
-    max_age: str | None = None
-    """Go-style duration."""
+    max_age: float | None = None
+    """Seconds."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +113,7 @@ class Traffic:
     max_connections: int | None = None
     max_pending_requests: int | None = None
     rate_limit: tuple[int, float] | None = None
-    """Requests in a period of so many seconds, for the whole route."""
+    """Requests in a period of so many seconds, counted for each version and host name, in each gateway replica."""
     max_request_bytes: int | None = None
     cors: Cors | None = None
 
@@ -111,6 +126,8 @@ class Route:
     namespace: str
     gateway: str
     gateway_namespace: str
+    listeners: tuple[str, ...]
+    """Names of the Gateway's listeners that serve it: HTTPS ones, so that nothing is offered in plain text."""
     hostnames: tuple[str, ...]
     versions: tuple[Version, ...]
     traffic: Traffic = Traffic()
@@ -124,7 +141,7 @@ class Route:
         asked = {
             Feature.TIMEOUT: traffic.timeout,
             Feature.RETRIES: traffic.retries,
-            Feature.CIRCUIT_BREAKER: traffic.max_connections or traffic.max_pending_requests,
+            Feature.CIRCUIT_BREAKER: traffic.max_connections or traffic.max_pending_requests or None,
             Feature.RATE_LIMIT: traffic.rate_limit,
             Feature.REQUEST_SIZE: traffic.max_request_bytes,
             Feature.CORS: traffic.cors,
@@ -142,8 +159,13 @@ def _version_needs(version: Version) -> set[Feature]:
         needs.add(Feature.GONE)
     if version.deprecated_at or version.sunset_at:
         needs.add(Feature.LIFECYCLE_HEADERS)
-    if any(isinstance(b, ConnectionBackend) for b in version.backends):
-        needs.add(Feature.CONNECTION_BACKEND)
+    for backend in version.backends:
+        if isinstance(backend, ConnectionBackend):
+            needs.add(Feature.CONNECTION_BACKEND)
+            if backend.header:
+                needs.add(Feature.CREDENTIAL)
+            if backend.certificate:
+                needs.add(Feature.CLIENT_CERTIFICATE)
     if len(version.backends) > 1:
         needs.add(Feature.WEIGHTS)
     return needs
@@ -158,16 +180,20 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class RouteProbe:
-    """What the probe `route` takes: where the gateway is, and what to ask of each version."""
+class Mark:
+    """How a probe knows that this very configuration answered: what it sends in header `ask` comes back in `answer`."""
 
-    address: str
-    port: int
-    host: str
-    ca: str | None
-    requests: tuple["ProbeRequest", ...]
-    decisive: bool
-    """Whether the gateway marks what backends answered: then what has no mark is its own answer."""
+    ask: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What makes a gateway serve a route, in the order in which it is safe to apply it."""
+
+    objects: tuple[Manifest, ...]
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    """By version; empty where the product can't carry them."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +208,30 @@ class ProbeRequest:
     expected: tuple[int, ...] = ()
     gone: bool = False
     """Whether 410, made by the gateway itself, is what works."""
+    credential: bool = False
+    """Whether the gateway adds a credential: then 401 says that it was refused."""
+    mark: Mark | None = None
+
+
+@dataclass(frozen=True)
+class ProbeHost:
+    """A host name, where the gateway serves it, and what to ask there."""
+
+    host: str
+    port: int
+    ca: str | None
+    """PEM of what must have signed, or be, the gateway's certificate; the system's roots when None."""
+    requests: tuple[ProbeRequest, ...]
+
+
+@dataclass(frozen=True)
+class RouteProbe:
+    """What the probe `route` takes: the gateway's address, and what to ask of each host name."""
+
+    address: str
+    hosts: tuple[ProbeHost, ...]
+    decisive: bool
+    """Whether the gateway marks what backends answered: then what has no mark is its own answer."""
 
 
 @runtime_checkable
@@ -195,12 +245,20 @@ class GatewayDriver(Protocol):
         """Values (not fields) that this product can't honour, each as a sentence; empty when all is well."""
         ...
 
-    def render(self, route: Route) -> list[Manifest]:
+    def render(self, route: Route) -> Rendered:
         """Every Kubernetes object that makes the gateway serve the route."""
         ...
 
-    def verdict(self, live: Iterable[Manifest], route: Route) -> Verdict:
-        """What the objects' status in the cluster says, for their present generation."""
+    def verdict(self, live: Iterable[Manifest], rendered: Rendered) -> Verdict:
+        """What the objects' status in the cluster says of this rendering, each for its present generation."""
+        ...
+
+    def places(self, live: Iterable[Manifest]) -> frozenset[tuple[str, Match]]:
+        """(host, match) of everything that these objects serve now."""
+        ...
+
+    def connections(self, live: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
+        """(namespace, name) of every ServiceConnection that these objects connect to now."""
         ...
 
     def service_selector(self, name: str, namespace: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ An input holds
 - `now`: the time of the decision;
 - `resource`: the object that is decided about;
 - `cluster`: other objects (Secrets may be written with stringData), and `children`: its own as they are now;
+- `with`: names of files in `cases/with/` that hold further objects, of which those in `cluster` take precedence;
 - `dns`: addresses by host name; a name that is not there does not resolve. `rules: {deny, allow}` are networks;
 - `outcomes`: what its checks have settled on.
 
@@ -46,16 +47,27 @@ def plain_outcomes(case: Case) -> Mapping[str, Outcome]:
 
 async def check(kind: Kind[Any, Any], test_file: str, name: str, outcomes: Outcomes = plain_outcomes) -> Plan:
     """Look and plan as the operator does, and compare with the golden file; the plan for further assertions."""
+    plan = await decide(kind, load(test_file, name), outcomes)
+    compare(plan, test_file, name)
+    return plan
+
+
+def load(test_file: str, name: str) -> Case:
+    """The input of a case, with the objects of the files that it names."""
     folder = Path(test_file).parent / "cases"
-    case = yaml.safe_load((folder / f"{name}.in.yaml").read_text())
-    plan = await decide(kind, case, outcomes)
+    case: Case = yaml.safe_load((folder / f"{name}.in.yaml").read_text())
+    further = [yaml.safe_load_all((folder / "with" / f"{file}.yaml").read_text()) for file in case.get("with") or ()]
+    return {**case, "cluster": [*(case.get("cluster") or ()), *(o for objects in further for o in objects)]}
+
+
+def compare(plan: Plan, test_file: str, name: str) -> None:
+    """The plan against the golden file."""
     got = yaml.safe_dump(shown(plan), sort_keys=False, width=120, allow_unicode=True)
-    golden = folder / f"{name}.out.yaml"
+    golden = Path(test_file).parent / "cases" / f"{name}.out.yaml"
     if os.environ.get("GOLDEN_UPDATE") == "1":
         golden.write_text(got)
     assert golden.exists(), f"{golden.name} is missing: run with GOLDEN_UPDATE=1 and read what it writes"
     assert yaml.safe_load(got) == yaml.safe_load(golden.read_text())
-    return plan
 
 
 async def decide(kind: Kind[Any, Any], case: Case, outcomes: Outcomes = plain_outcomes) -> Plan:

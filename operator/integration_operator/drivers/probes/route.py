@@ -1,36 +1,49 @@
 """Does a route work? A request through the gateway for each version, on a new connection."""
 
+import asyncio
+import secrets
 import ssl
+import time
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import httpx
 
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.plan import Outcome
-from integration_operator.drivers.gateway import ProbeRequest, RouteProbe
+from integration_operator.drivers.gateway import ProbeHost, ProbeRequest, RouteProbe
 from integration_operator.drivers.probes.dial import Tls, Unconnected, classify
 
 ANSWERED = "x-envoy-upstream-service-time"
 """Header that Envoy sets on what a backend answered, and on nothing that it made itself."""
 
+PATIENCE_SECONDS = 1.5
+"""How long a gateway may take from accepting a configuration to serving it, before that is called a failure."""
+
+AGAIN_SECONDS = 0.05
+
 
 class Reason(StrEnum):
-    """What became of the requests: add freely, never rename. Failures on the way to the gateway are those of dial."""
+    """Why a route does or does not work, beside those of connecting (probes/dial.py): add freely, never rename."""
 
     SERVING = "Serving"
-    """Every version was answered as it should be."""
+    """Every version was answered by its backend, or with 410 where it is retired."""
     NOT_ROUTED = "NotRouted"
-    """The gateway does not know the route yet."""
-    BACKEND_UNAVAILABLE = "BackendUnavailable"
-    """The gateway answers in place of a backend that does not: see its pods."""
-    GATEWAY_ANSWERED = "GatewayAnswered"
-    """The gateway itself answers, where the backend should."""
+    """The gateway does not know the host name and path."""
+    OTHER_ANSWERED = "AnsweredByAnother"
+    """Not this configuration answered: the gateway has not taken it, or another route has its place."""
     NOT_GONE = "NotGone"
-    """A Retired version does not answer 410."""
+    """A retired version is answered with something else than 410."""
     UNEXPECTED_STATUS = "UnexpectedStatus"
-    """A version answers with a status that is not one of probe.expectedStatuses."""
+    """The status is none of probe.expectedStatuses."""
+    BACKEND_UNAVAILABLE = "BackendUnavailable"
+    """The gateway got no answer from the backend."""
+    CREDENTIAL_REFUSED = "CredentialRefused"
+    """The backend did not take the credential of its ServiceConnection."""
+    GATEWAY_ANSWERED = "GatewayAnswered"
+    """The gateway itself answered, and not with what was to be expected."""
 
 
 class RouteProbing:
@@ -44,56 +57,94 @@ class RouteProbing:
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe; the first version that does not work decides."""
         assert isinstance(target, RouteProbe)
-        try:
-            context = Tls(target.host, ca=target.ca).context()
-        except Unconnected as error:
-            return error.outcome
-        for request in target.requests:
-            bad = await self._ask(target, request, context, timeout)
-            if bad is not None:
-                return bad
+        patience = time.monotonic() + PATIENCE_SECONDS
+        for host in target.hosts:
+            try:
+                context = _context(host.ca)
+            except Unconnected as error:
+                return error.outcome
+            async with httpx.AsyncClient(
+                verify=context,
+                timeout=timeout.total_seconds(),
+                trust_env=False,
+                limits=httpx.Limits(max_keepalive_connections=0),
+            ) as client:
+                for request in host.requests:
+                    bad = await self._ask(client, target, host, request)
+                    while bad and bad.reason in _PASSING and time.monotonic() < patience:
+                        await asyncio.sleep(AGAIN_SECONDS)
+                        bad = await self._ask(client, target, host, request)
+                    if bad:
+                        return bad
         return Outcome(True, Reason.SERVING)
 
     async def _ask(
-        self, target: RouteProbe, request: ProbeRequest, context: ssl.SSLContext, timeout: timedelta
+        self, client: httpx.AsyncClient, target: RouteProbe, host: ProbeHost, request: ProbeRequest
     ) -> Outcome | None:
-        headers = {"Host": target.host, "User-Agent": "integration-operator-probe"}
+        """What is wrong; None where all is well."""
+        nonce = secrets.token_hex(8)
+        headers = {"Host": host.host, "User-Agent": "integration-operator-probe", "Accept": "*/*"}
         if request.header:
             headers[request.header[0]] = request.header[1]
-        params = dict([request.query]) if request.query else None
-        url = f"https://{target.address}:{target.port}{request.path}"
+        if request.mark:
+            headers[request.mark.ask] = nonce
         try:
-            async with (
-                httpx.AsyncClient(
-                    verify=context, timeout=timeout.total_seconds(), trust_env=False, follow_redirects=False
-                ) as client,
-                client.stream(
-                    request.method, url, params=params, headers=headers, extensions={"sni_hostname": target.host}
-                ) as response,
-            ):
-                return _judge(target, request, response)
+            async with client.stream(
+                request.method,
+                f"https://{target.address}:{host.port}{request.path}",
+                params=dict([request.query]) if request.query else None,
+                headers=headers,
+                extensions={"sni_hostname": host.host},
+            ) as response:
+                return judge(target.decisive, host.host, request, response.status_code, response.headers, nonce)
         except (httpx.HTTPError, OSError) as error:
-            found = classify(error, f"the gateway for {target.host}")
-            return Outcome(None if found.reason == "Timeout" else False, found.reason, found.message)
+            return classify(error, f"the gateway for {host.host}")
 
 
-def _judge(target: RouteProbe, request: ProbeRequest, response: httpx.Response) -> Outcome | None:
-    status, version = response.status_code, f"version {request.version}"
+_PASSING = {Reason.NOT_ROUTED, Reason.OTHER_ANSWERED, Reason.NOT_GONE}
+"""What is to be seen for a moment, until the gateway serves what it has accepted."""
+
+
+@lru_cache(maxsize=256)
+def _context(ca: str | None) -> ssl.SSLContext:
+    """TLS towards a gateway whose certificate is signed by, or is itself, what is given."""
+    context = Tls("", ca=ca).context()
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def judge(
+    decisive: bool, host: str, request: ProbeRequest, status: int, headers: httpx.Headers, nonce: str
+) -> Outcome | None:
+    """What is wrong with an answer; None where it is as it should be."""
+    version = f"version {request.version}"
+    if status == 429 and ANSWERED not in headers:
+        return None  # its own rate limit: a busy route is not a broken one
+    if request.mark and headers.get(request.mark.answer) != nonce:
+        if status == 404:
+            return Outcome(False, Reason.NOT_ROUTED, f"the gateway does not know {host}{request.path}")
+        return Outcome(
+            False,
+            Reason.OTHER_ANSWERED,
+            f"{version}: {host}{request.path} is answered with {status} by another configuration:"
+            " the gateway has not taken this one, or another route has its place",
+        )
     if request.gone:
-        return None if status == 410 else Outcome(False, Reason.NOT_GONE, f"{version} should answer 410, not {status}")
+        return None if status == 410 else Outcome(False, Reason.NOT_GONE, f"{version} answers {status}, not 410")
     if request.expected:
         if status in request.expected:
             return None
         expected = ", ".join(map(str, request.expected))
         return Outcome(False, Reason.UNEXPECTED_STATUS, f"{version} answers {status}, expected {expected}")
-    if ANSWERED in response.headers:
+    if request.credential and status == 401:
+        return Outcome(False, Reason.CREDENTIAL_REFUSED, f"{version}: its backend does not take the credential (401)")
+    if ANSWERED in headers:
         return None
-    if status == 404 and (target.decisive or not response.headers.get("content-type")):
-        return Outcome(False, Reason.NOT_ROUTED, f"the gateway does not know {target.host}{request.path} yet")
     if status >= 500:
-        return Outcome(
-            False, Reason.BACKEND_UNAVAILABLE, f"{version}: the gateway answers {status}: its backend does not"
-        )
-    if target.decisive:
+        message = f"{version}: the gateway answers {status}: it gets no answer from the backend"
+        return Outcome(False, Reason.BACKEND_UNAVAILABLE, message)
+    if status == 404 and not request.mark:
+        return Outcome(False, Reason.NOT_ROUTED, f"the gateway does not know {host}{request.path}")
+    if decisive:
         return Outcome(False, Reason.GATEWAY_ANSWERED, f"{version}: the gateway itself answers {status}")
     return None

@@ -1,18 +1,22 @@
 """All decisions about an ApiRoute."""
 
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from zlib import crc32
+from typing import Any
 
 from integration_operator.core.plan import Check, Condition, Outcome, Plan, with_ready
 from integration_operator.drivers import gateway as neutral
-from integration_operator.drivers.gateway import GatewayDriver, ProbeRequest, RouteProbe
-from integration_operator.kinds.api_route.look import World
-from integration_operator.kinds.api_route.model import ApiRoute, Backend, Version, current
+from integration_operator.drivers.gateway import GatewayDriver, Rendered
+from integration_operator.kinds.api_route.look import Connection, Name, World
+from integration_operator.kinds.api_route.model import ApiRoute, current
+from integration_operator.kinds.api_route.probing import check
+from integration_operator.kinds.api_route.serving import serving
+from integration_operator.kinds.api_route.versions import Backend
 
 
 class Reason(StrEnum):
-    """Reasons users may match on: add freely, never rename."""
+    """Reasons users may match on: add freely, never rename. Those of Reachable are in drivers/probes/route.py."""
 
     SERVING = "Serving"
     """The gateway serves every version, and a request through it was answered by the backend."""
@@ -32,6 +36,8 @@ class Reason(StrEnum):
     """The ApiRoute is well formed and has its place."""
     SERVICE_NOT_FOUND = "ServiceNotFound"
     """A backend's Service does not exist."""
+    SERVICE_EXTERNAL = "ExternalNameService"
+    """A backend's Service stands for a name outside: make a ServiceConnection instead."""
     PORT_NOT_FOUND = "PortNotFound"
     """A backend's Service has no such port."""
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
@@ -42,6 +48,10 @@ class Reason(StrEnum):
     """A backend's ServiceConnection is not of type http."""
     NOT_PERMITTED = "RefNotPermitted"
     """The owner of what is referred to does not allow this namespace."""
+    ADDRESS_DENIED = "AddressDenied"
+    """A backend's host name leads to an address that the operator's outbound rules deny."""
+    PLAIN_TEXT = "PlainTextNotAllowed"
+    """A backend would be asked in plain text, and its ServiceConnection does not allow that."""
     RESOLVED = "ResolvedRefs"
     """Everything that is referred to exists and may be used."""
     PENDING = "Pending"
@@ -54,32 +64,67 @@ class Reason(StrEnum):
     """The Gateway has no Service yet through which it could be probed."""
 
 
+FORBIDDEN = {Reason.CONNECTION_NOT_FOUND, Reason.NOT_PERMITTED, Reason.ADDRESS_DENIED, Reason.PLAIN_TEXT}
+"""Why a connection may no longer be used: what is served with it must stop, whatever else stands in the way."""
+
+
+@dataclass(frozen=True)
+class _Problem:
+    version: str
+    reason: Reason
+    message: str
+    connection: bool = False
+
+
 def plan(route: ApiRoute, world: World, now: datetime) -> Plan:
-    """First blocker wins; a blocked route keeps serving what it serves now."""
-    status = _status(route, now)
+    """First blocker wins; a blocked route keeps serving what it serves now, unless it must not."""
     requeue_at = min((v.sunset_at for v in route.spec.versions if v.sunset_at and v.sunset_at > now), default=None)
-    if blocker := _blocker(route, world, now):
-        return Plan.hold(blocker, status=status, requeue_at=requeue_at)
-    assert world.gateway.driver is not None
-    accepted = Condition("Accepted", True, Reason.ACCEPTED)
-    if missing := _unresolved(route, world):
-        return Plan.hold(accepted, missing, status=status, requeue_at=requeue_at)
-    neutral_route = _neutral(route, world, now)
     driver = world.gateway.driver
-    resolved = Condition("ResolvedRefs", True, Reason.RESOLVED)
-    if not neutral_route.versions:
+    blocker = _blocker(route, world, now)
+    if blocker or driver is None:
+        assert blocker is not None
+        return _blocked(route, world, now, requeue_at, blocker)
+    accepted = Condition("Accepted", True, Reason.ACCEPTED)
+    problems = _problems(route, world, now)
+    if problems and not _forbidden(driver, world):
+        return _blocked(route, world, now, requeue_at, accepted, _unresolved(problems[0]))
+    resolved = _unresolved(problems[0]) if problems else Condition("ResolvedRefs", True, Reason.RESOLVED)
+    served = serving(route, world, now, closed={p.version for p in problems if p.connection})
+    if not served.versions:
         conditions = with_ready([accepted, resolved], Reason.DRAFT, "no version is published")
-        return Plan(conditions, status=status, requeue_at=requeue_at)
-    programmed = _programmed(driver, neutral_route, world)
-    checks = (_check(route, world, neutral_route),) if world.gateway.address and programmed.status else ()
-    reachable = _reachable(world, programmed, bool(checks))
+        return Plan(conditions, status=_status(route, now, []), requeue_at=requeue_at)
+    rendered = driver.render(served)
+    programmed = _programmed(driver, rendered, world)
+    asked = check(route, world, served, rendered.marks) if programmed.status else None
     return Plan(
-        with_ready([accepted, resolved, programmed, reachable], Reason.SERVING),
-        children=tuple(driver.render(neutral_route)),
-        checks=checks,
-        status=status,
+        with_ready([accepted, resolved, programmed, _reachable(world, programmed, asked)], Reason.SERVING),
+        children=rendered.objects,
+        checks=(asked,) if asked else (),
+        status=_status(route, now, _endpoints(route, served, programmed)),
         requeue_at=requeue_at,
     )
+
+
+def _blocked(route: ApiRoute, world: World, now: datetime, requeue_at: datetime | None, *conditions: Condition) -> Plan:
+    """Keep what is served now, unless it takes another's place or uses a connection that it may not use."""
+    if _must_stop(world):
+        return Plan(with_ready(conditions), status=_status(route, now, []), requeue_at=requeue_at)
+    kept = route.status.get("endpoints") or []
+    return Plan.hold(*conditions, status=_status(route, now, kept), requeue_at=requeue_at)
+
+
+def _must_stop(world: World) -> bool:
+    driver = world.gateway.driver
+    if driver is None or not world.live:
+        return False
+    taken = {(c.host, c.match) for c in world.conflicts}
+    return bool(taken & driver.places(world.live) or _forbidden(driver, world))
+
+
+def _forbidden(driver: GatewayDriver, world: World) -> bool:
+    """Whether what is live uses a connection that may no longer be used."""
+    problems = (_connection_problem(name, world.connections[name]) for name in driver.connections(world.live))
+    return any(problem and problem[0] in FORBIDDEN for problem in problems)
 
 
 def _blocker(route: ApiRoute, world: World, now: datetime) -> Condition | None:
@@ -88,159 +133,81 @@ def _blocker(route: ApiRoute, world: World, now: datetime) -> Condition | None:
 
     gateway = world.gateway
     if not gateway.exists:
-        wanted = route.spec.gateway_ref
-        which = f"Gateway {wanted.namespace or route.namespace}/{wanted.name}" if wanted else "the operator's Gateway"
+        which = f"Gateway {gateway.namespace}/{gateway.name}"
         return refused(Reason.GATEWAY_NOT_FOUND, f"{which} does not exist: create it, or correct gatewayRef")
     if gateway.driver is None:
         return refused(Reason.NO_DRIVER, f"no driver for Gateways of controller {gateway.controller or 'unknown'}")
-    if not gateway.admits:
+    if unserved := gateway.unserved(route.spec.hostnames):
         return refused(
             Reason.NOT_ADMITTED,
-            "no HTTPS listener of the Gateway takes routes of this namespace and host names: see its allowedRoutes",
+            f"no HTTPS listener of Gateway {gateway.namespace}/{gateway.name} takes routes of this namespace"
+            f" for {', '.join(unserved)}: see its hostname and allowedRoutes",
         )
-    draft = _neutral(route, world, now)
-    if lacking := sorted(draft.needs() - gateway.driver.features):
+    wanted = serving(route, world, now)
+    if lacking := sorted(wanted.needs() - gateway.driver.features):
         return refused(Reason.UNSUPPORTED, f"the gateway lacks: {', '.join(lacking)}")
-    if refusals := gateway.driver.refusals(draft):
+    if refusals := gateway.driver.refusals(wanted):
         return refused(Reason.UNSUPPORTED, "; ".join(refusals))
-    if world.older:
-        owner = f"{world.older.namespace}/{world.older.name}"
-        return refused(Reason.CONFLICTED, f"{world.older_place} belongs to ApiRoute {owner}, which is older")
+    if world.conflicts:
+        conflict = world.conflicts[0]
+        place = conflict.prefix or f"{conflict.host}{conflict.match.path}"
+        owner = f"{conflict.owner.namespace}/{conflict.owner.name}"
+        return refused(Reason.CONFLICTED, f"{place} belongs to ApiRoute {owner}, which is older")
     return None
 
 
-def _unresolved(route: ApiRoute, world: World) -> Condition | None:
-    def missing(reason: Reason, message: str) -> Condition:
-        return Condition("ResolvedRefs", False, reason, message)
-
+def _problems(route: ApiRoute, world: World, now: datetime) -> list[_Problem]:
+    """What is wrong with the backends of versions that are served."""
+    found = []
     for version in route.spec.versions:
-        for backend in version.backends:
-            if ref := backend.service_ref:
-                ports = world.services.get(ref.name)
-                if ports is None:
-                    return missing(
-                        Reason.SERVICE_NOT_FOUND, f"version {version.name}: Service {ref.name} does not exist"
-                    )
-                if ref.port not in ports:
-                    have = ", ".join(map(str, sorted(ports))) or "none"
-                    return missing(Reason.PORT_NOT_FOUND, f"Service {ref.name} has no port {ref.port}; it has: {have}")
-            elif problem := _connection_problem(route, world, backend):
-                return missing(*problem)
+        if current(version, now) in ("Published", "Deprecated"):
+            for backend in version.backends:
+                if problem := _backend_problem(route, world, backend):
+                    found.append(_Problem(version.name, *problem, connection=backend.connection_ref is not None))
+    return found
+
+
+def _unresolved(problem: _Problem) -> Condition:
+    return Condition("ResolvedRefs", False, problem.reason, f"version {problem.version}: {problem.message}")
+
+
+def _backend_problem(route: ApiRoute, world: World, backend: Backend) -> tuple[Reason, str] | None:
+    if ref := backend.connection_ref:
+        name = (ref.namespace or route.namespace, ref.name)
+        return _connection_problem(name, world.connections[name])
+    assert backend.service_ref is not None
+    name_, port = backend.service_ref.name, backend.service_ref.port
+    service = world.services[name_]
+    if service is None:
+        return Reason.SERVICE_NOT_FOUND, f"Service {name_} does not exist"
+    if service.external:
+        return Reason.SERVICE_EXTERNAL, f"Service {name_} is of type ExternalName: make a ServiceConnection instead"
+    if port not in service.ports:
+        have = ", ".join(map(str, sorted(service.ports))) or "none"
+        return Reason.PORT_NOT_FOUND, f"Service {name_} has no TCP port {port}; it has: {have}"
     return None
 
 
-def _connection_problem(route: ApiRoute, world: World, backend: Backend) -> tuple[Reason, str] | None:
-    ref = backend.connection_ref
-    assert ref is not None
-    name = f"{ref.namespace or route.namespace}/{ref.name}"
-    connection = world.connections[(ref.namespace or route.namespace, ref.name)]
+def _connection_problem(name: Name, connection: Connection) -> tuple[Reason, str] | None:
+    which = f"ServiceConnection {name[0]}/{name[1]}"
     if not connection.exists:
-        return Reason.CONNECTION_NOT_FOUND, f"ServiceConnection {name} does not exist"
+        return Reason.CONNECTION_NOT_FOUND, f"{which} does not exist"
     if not connection.permitted:
-        return (
-            Reason.NOT_PERMITTED,
-            f"ServiceConnection {name} does not allow this namespace: see its allowedNamespaces",
-        )
+        return Reason.NOT_PERMITTED, f"{which} does not allow this namespace: see its allowedNamespaces"
     if connection.type != "http":
-        return Reason.CONNECTION_TYPE, f"ServiceConnection {name} is not of type http"
+        return Reason.CONNECTION_TYPE, f"{which} is not of type http"
     if connection.binding is None:
-        return Reason.CONNECTION_NOT_READY, f"ServiceConnection {name} has no binding yet: see its conditions"
+        return Reason.CONNECTION_NOT_READY, f"{which} has no binding yet: see its conditions"
+    if not connection.binding.uri.startswith("https://") and not connection.allow_insecure:
+        return Reason.PLAIN_TEXT, f"{which} is in plain text, which it does not allow: see its allowInsecure"
+    if denied := connection.resolution.denied:
+        host = connection.binding.host
+        return Reason.ADDRESS_DENIED, f"{which}: {host} leads to {', '.join(denied)}, which outbound rules deny"
     return None
 
 
-def _neutral(route: ApiRoute, world: World, now: datetime) -> neutral.Route:
-    namespace, name = route.gateway("", "")
-    spec = route.spec
-    versions = [_version(route, world, v, now) for v in spec.versions if v.lifecycle != "Draft"]
-    return neutral.Route(
-        name=route.name,
-        namespace=route.namespace,
-        gateway=name or world.gateway.name,
-        gateway_namespace=namespace or world.gateway.namespace,
-        hostnames=tuple(spec.hostnames),
-        versions=tuple(versions),
-        traffic=_traffic(route),
-    )
-
-
-def _version(route: ApiRoute, world: World, version: Version, now: datetime) -> neutral.Version:
-    gone = current(version, now) == "Retired"
-    match = version.match
-    links = []
-    if version.successor:
-        successor = next(v for v in route.spec.versions if v.name == version.successor)
-        links.append(("successor-version", f"https://{route.spec.hostnames[0]}{route.path_of(successor)}"))
-    if version.documentation_url:
-        links.append(("deprecation", version.documentation_url))
-    return neutral.Version(
-        name=version.name,
-        match=neutral.Match(
-            path=route.path_of(version),
-            header=(match.header.name, match.header.value) if match and match.header else None,
-            query=(match.query.name, match.query.value) if match and match.query else None,
-        ),
-        backends=() if gone else tuple(b for b in (_backend(route, world, b) for b in version.backends) if b),
-        gone=gone,
-        deprecated_at=version.deprecated_at,
-        sunset_at=version.sunset_at,
-        links=tuple(links),
-    )
-
-
-def _backend(
-    route: ApiRoute, world: World, backend: Backend
-) -> neutral.ServiceBackend | neutral.ConnectionBackend | None:
-    if ref := backend.service_ref:
-        return neutral.ServiceBackend(ref.name, ref.port, backend.weight)
-    assert backend.connection_ref is not None
-    where = (backend.connection_ref.namespace or route.namespace, backend.connection_ref.name)
-    connection = world.connections.get(where)
-    if connection is None or connection.binding is None:
-        return neutral.ConnectionBackend(where[1], "pending.invalid", 443)
-    binding = connection.binding
-    scheme, _, rest = binding.uri.partition("://")
-    _, slash, path = rest.partition("/")
-    return neutral.ConnectionBackend(
-        name=where[1],
-        host=binding.host,
-        port=int(binding.port),
-        path=slash + path or "/",
-        tls=scheme == "https",
-        server_name=binding.server_name or binding.host,
-        ca=binding.ca_crt,
-        header=binding.header,
-        header_value=binding.header_value,
-    )
-
-
-def _traffic(route: ApiRoute) -> neutral.Traffic:
-    traffic = route.spec.traffic
-    if traffic is None:
-        return neutral.Traffic()
-    retries, breaker, limit, cors = traffic.retries, traffic.circuit_breaker, traffic.rate_limit, traffic.cors
-    return neutral.Traffic(
-        timeout=traffic.timeout.total_seconds() if traffic.timeout else None,
-        retries=retries.attempts if retries else None,
-        retry_on=tuple(retries.on) if retries else (),
-        max_connections=breaker.max_connections if breaker else None,
-        max_pending_requests=breaker.max_pending_requests if breaker else None,
-        rate_limit=(limit.limit, limit.period.total_seconds()) if limit else None,
-        max_request_bytes=traffic.max_request_bytes,
-        cors=neutral.Cors(
-            tuple(cors.allow_origins),
-            tuple(cors.allow_methods),
-            tuple(cors.allow_headers),
-            tuple(cors.expose_headers),
-            cors.allow_credentials,
-            f"{int(cors.max_age.total_seconds())}s" if cors.max_age else None,
-        )
-        if cors
-        else None,
-    )
-
-
-def _programmed(driver: GatewayDriver, route: neutral.Route, world: World) -> Condition:
-    verdict = driver.verdict(world.live, route)
+def _programmed(driver: GatewayDriver, rendered: Rendered, world: World) -> Condition:
+    verdict = driver.verdict(world.live, rendered)
     if verdict.accepted is None:
         return Condition("Programmed", None, Reason.PENDING, "waiting for the gateway to take this generation")
     if not verdict.accepted:
@@ -248,49 +215,35 @@ def _programmed(driver: GatewayDriver, route: neutral.Route, world: World) -> Co
     return Condition("Programmed", True, Reason.PROGRAMMED)
 
 
-def _check(route: ApiRoute, world: World, served: neutral.Route) -> Check:
-    probe = route.spec.probe
-    gateway = world.gateway
-    assert gateway.address is not None
-    host = route.spec.hostnames[0].replace("*", "probe", 1)
-    below = probe.path if probe else "/"
-    requests = tuple(
-        ProbeRequest(
-            version=v.name,
-            method=probe.method if probe else "GET",
-            path=v.match.path.rstrip("/") + below,
-            header=v.match.header,
-            query=v.match.query,
-            expected=tuple(probe.expected_statuses) if probe and not v.gone else (),
-            gone=v.gone,
-        )
-        for v in served.versions
-    )
-    interval = probe.interval if probe else timedelta(seconds=60)
-    # Spread over the interval, so that thousands of routes are not asked at once.
-    jitter = timedelta(seconds=interval.total_seconds() * (crc32(route.metadata.uid.encode()) % 100) / 1000)
-    target = RouteProbe(gateway.address, gateway.port, host, gateway.ca, requests, gateway.own)
-    return Check("Reachable", "route", target, interval + jitter, timedelta(seconds=10), failure_threshold=2)
-
-
-def _reachable(world: World, programmed: Condition, checked: bool) -> Condition:
+def _reachable(world: World, programmed: Condition, asked: Check | None) -> Condition:
     if not programmed.status:
         return Condition("Reachable", None, Reason.PENDING, "probed once the gateway has taken it")
-    if not checked:
+    if world.gateway.address is None:
         return Condition("Reachable", None, Reason.NO_ADDRESS, "the Gateway has no Service yet to probe it through")
     outcome: Outcome | None = world.probed
-    return outcome.condition("Reachable") if outcome else Condition("Reachable", None, Reason.PENDING, "being probed")
+    if asked is None or outcome is None or outcome.target != asked.target:
+        return Condition("Reachable", None, Reason.PENDING, "being probed")
+    return outcome.condition("Reachable")
 
 
-def _status(route: ApiRoute, now: datetime) -> dict[str, object]:
+def _endpoints(route: ApiRoute, served: neutral.Route, programmed: Condition) -> list[str]:
+    """What is served; while the gateway has not spoken, what of it was served before."""
+    paths = dict.fromkeys(v.match.path for v in served.versions if v.served)
+    wanted = [f"https://{host}{path}" for host in route.spec.hostnames for path in paths]
+    if programmed.status is None:
+        before = route.status.get("endpoints") or ()
+        return [endpoint for endpoint in wanted if endpoint in before]
+    return wanted if programmed.status else []
+
+
+def _status(route: ApiRoute, now: datetime, endpoints: list[str]) -> dict[str, Any]:
     lifecycles = [(v, current(v, now)) for v in route.spec.versions]
-    live = [(v, state) for v, state in lifecycles if state in ("Published", "Deprecated")]
-    newest = next((state for _, state in reversed(live) if state == "Published"), live[-1][1] if live else None)
-    paths = dict.fromkeys(route.path_of(v) for v, _ in live)
+    live = [state for _, state in lifecycles if state in ("Published", "Deprecated")]
+    newest = "Published" if "Published" in live else live[-1] if live else lifecycles[-1][1]
     return {
-        "endpoints": [f"https://{host}{path}" for host in route.spec.hostnames for path in paths],
+        "endpoints": endpoints,
         "versions": [{"name": v.name, "lifecycle": state} for v, state in lifecycles],
-        "lifecycle": newest or (lifecycles[-1][1]),
+        "lifecycle": newest,
         "served": len(live),
         "auth": "anonymous",
     }
