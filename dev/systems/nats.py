@@ -96,4 +96,4 @@ class Nats(System):
         if self._jetstream:
             config["jetstream"] = {"store_dir": str(self.home / "jetstream")}
         self._file.touch(mode=0o600)
-        self._file.write_text(json.dumps(config, indent=1))
+        self._file.write_text(json.dumps(config, indent=1, ensure_ascii=False))

@@ -85,7 +85,8 @@ class Postgresql(System):
 
     def user(self, name: str, password: str, *databases: str) -> None:
         """Create a user and let it into databases."""
-        self.sql(f"""CREATE ROLE "{name}" LOGIN PASSWORD '{password}'""")
+        quoted = password.replace("'", "''")
+        self.sql(f"""CREATE ROLE "{name}" LOGIN PASSWORD '{quoted}'""")
         for database in databases:
             self.sql(f'GRANT CONNECT ON DATABASE "{database}" TO "{name}"')
 
@@ -97,7 +98,13 @@ class Postgresql(System):
             target.write_bytes(source.read_bytes())
             _own(target)
         if self.processes.alive(self.name):
-            self.sql("SELECT pg_reload_conf()")
+            self.reload()
+
+    def reload(self) -> None:
+        """Read settings and certificates again, until new connections are under them."""
+        before = self.sql("SELECT pg_conf_load_time()")
+        self.sql("SELECT pg_reload_conf()")
+        self.until(lambda: self.sql("SELECT pg_conf_load_time()") != before, "reloads")
 
     def _initialise(self) -> None:
         self._data.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -61,14 +62,13 @@ def keycloak(home: Path, authority: Authority) -> Iterator[Keycloak]:
 @pytest.fixture
 async def silent() -> AsyncIterator[int]:
     """The port of a server that takes connections and never says a word."""
-    ended = asyncio.Event()
 
-    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await ended.wait()
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.read()
         writer.close()
 
-    server = await asyncio.start_server(wait, "127.0.0.1", 0)
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
-    ended.set()
     server.close()
     await server.wait_closed()

@@ -1,5 +1,7 @@
 """What the tests of probes ask for."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -37,9 +39,13 @@ def target(type_: str, host: str, port: int, ca: Path | None, **fields: Any) -> 
 
 
 async def ask(probe: Probe, what: Any, timeout: timedelta = TIMEOUT) -> Outcome:
-    """What the probe finds; whatever it finds, no secret of the target shows in it."""
-    outcome = await probe.probe(what, timeout)
+    """What the probe finds; whatever it finds, no secret of the target shows in it, and no socket stays open."""
     assert isinstance(probe, Probe)
+    before = _sockets()
+    outcome = await probe.probe(what, timeout)
+    async with asyncio.timeout(10):
+        while _sockets() > before:
+            await asyncio.sleep(0.005)
     secrets = [getattr(what, "client_secret", None)]
     if isinstance(what, Target):
         binding = what.binding
@@ -49,3 +55,12 @@ async def ask(probe: Probe, what: Any, timeout: timedelta = TIMEOUT) -> Outcome:
         assert secret not in outcome.message
     assert outcome.ok or outcome.message
     return outcome
+
+
+def _sockets() -> int:
+    """How many sockets this process has open."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count

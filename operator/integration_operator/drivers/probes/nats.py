@@ -1,8 +1,10 @@
 """Does NATS let us in? A connection and one round trip."""
 
+import asyncio
 import binascii
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +24,8 @@ from integration_operator.drivers.probes.dial import (
     failed,
     tls_of,
 )
+
+CLOSING_SECONDS = 0.2
 
 ANSWERS = {
     "authorization violation": (Reason.AUTHENTICATION_FAILED, "refuses the credentials"),
@@ -59,6 +63,8 @@ class NatsProbe:
                 error_cb=_raise,
                 name="integration-operator-probe",
                 allow_reconnect=False,
+                # It then waits for the server's word on the credentials, which else is lost when the server hangs up.
+                verbose=True,
                 connect_timeout=seconds,
                 tls=context,
                 **_credentials(target, context),
@@ -69,7 +75,9 @@ class NatsProbe:
         except nats.errors.Error as error:
             return _answer(error, target)
         finally:
-            await client.close()
+            # After a failed handshake the client waits for ever for a transport that is closed already.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(client.close(), CLOSING_SECONDS)
         return Outcome(True, Reason.CONNECTED)
 
 

@@ -57,6 +57,9 @@ class PostgresqlProbe:
                 await connection.close()
             finally:
                 connection.terminate()
+        except asyncpg.ConnectionDoesNotExistError as error:
+            # It hung up: what lies behind that, if anything, is the cause.
+            raise (error.__cause__ or ConnectionResetError()) from None
         except asyncpg.PostgresError as error:
             return _answer(error, target)
         except ConnectionError as error:
