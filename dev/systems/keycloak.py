@@ -127,7 +127,8 @@ class Keycloak(System):
     def answers(self) -> bool:
         """Whether the realm is there."""
         try:
-            return self._http().get(f"{self.issuer}/.well-known/openid-configuration").is_success
+            with self._http() as http:
+                return http.get(f"{self.issuer}/.well-known/openid-configuration").is_success
         except httpx.HTTPError:
             return False
 
@@ -148,8 +149,9 @@ class Keycloak(System):
 
     def active(self, client: Client, token: str) -> bool:
         """Whether the server itself still takes a token (RFC 7662)."""
+        form = {"token": token, "client_id": client.id, "client_secret": client.secret}
         with self._http() as http:
-            answer = http.post(f"{self.token_url}/introspect", data={"token": token}, auth=(client.id, client.secret))
+            answer = http.post(f"{self.token_url}/introspect", data=form)
         return bool(answer.raise_for_status().json()["active"])
 
     def _http(self) -> httpx.Client:

@@ -49,6 +49,7 @@ SERVER = """\
     location = /broken {{ return 500; }}
     location = /moved {{ return 302 https://elsewhere.example.com/?code=secret; }}
     location = / {{ return 200 "hello\\n"; }}
+    {answers}
   }}
 """
 
@@ -70,7 +71,10 @@ class Accepted:
 
 
 class Nginx(System):
-    """Servers that differ in their TLS: `port`, `mtls_port`, `expired_port`, `misnamed_port`, `plain_port`."""
+    """Servers that differ in their TLS: `port`, `mtls_port`, `expired_port`, `misnamed_port`, `plain_port`.
+
+    `answers` are further paths with a status and a text, without quotes and dollars.
+    """
 
     name = "nginx"
     packages: ClassVar = {"nginx": "nginx-light"}
@@ -84,12 +88,14 @@ class Nginx(System):
         port: int = 0,
         *,
         accepted: Accepted | None = None,
+        answers: Mapping[str, tuple[int, str]] | None = None,
     ) -> None:
         super().__init__(home, authority, address, names)
         free = free_ports(5)
         self.port = port or free[0]
         self.mtls_port, self.expired_port, self.misnamed_port, self.plain_port = free[1:]
         self.accepted, self._generation = accepted or Accepted(), 0
+        self._answers = answers or {}
 
     def launch(self) -> None:
         """Write the configuration and start."""
@@ -158,6 +164,7 @@ class Nginx(System):
             ssl=" ssl" if certificate else "",
             tls=tls,
             generation=self._generation,
+            answers="".join(f"location = {p} {{ return {s} '{text}'; }} " for p, (s, text) in self._answers.items()),
         )
 
 

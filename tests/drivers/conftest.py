@@ -14,6 +14,34 @@ from dev.systems.keycloak import Client, Keycloak
 from dev.systems.nginx import Accepted, Nginx
 from dev.systems.postgresql import Postgresql
 
+TOKEN_ANSWERS = {
+    "/token/unsaid": (200, '{"access_token": "t", "token_type": "Bearer"}'),
+    "/token/text": (200, '{"access_token": "t", "token_type": "bearer", "expires_in": "120"}'),
+    "/token/ended": (200, '{"access_token": "t", "token_type": "Bearer", "expires_in": 0}'),
+    "/token/past": (200, '{"access_token": "t", "token_type": "Bearer", "expires_in": -60}'),
+    "/token/endless": (200, '{"access_token": "t", "token_type": "Bearer", "expires_in": 1e300}'),
+    "/token/infinite": (200, '{"access_token": "t", "token_type": "Bearer", "expires_in": Infinity}'),
+    "/token/nan": (200, '{"access_token": "t", "token_type": "Bearer", "expires_in": NaN}'),
+    "/token/mac": (200, '{"access_token": "t", "token_type": "mac", "expires_in": 60}'),
+    "/token/untyped": (200, '{"access_token": "t", "expires_in": 60}'),
+    "/token/empty": (200, '{"access_token": "", "token_type": "Bearer", "expires_in": 60}'),
+    "/token/split": (200, '{"access_token": "a\\\\nb", "token_type": "Bearer", "expires_in": 60}'),
+    "/token/list": (200, "[1]"),
+    "/token/deep": (200, "[" * 3000),
+    "/token/huge": (200, '{"access_token": "' + "x" * 3000 + '", "token_type": "Bearer", "expires_in": 60}'),
+    "/token/page": (200, "<html>log in</html>"),
+    "/token/scope": (400, '{"error": "invalid_scope", "error_description": "SECRET"}'),
+    "/token/grant": (400, '{"error": "unsupported_grant_type"}'),
+    "/token/unauthorized": (400, '{"error": "unauthorized_client"}'),
+    "/token/unknown": (400, '{"error": "SECRET"}'),
+    "/token/bare401": (401, ""),
+    "/token/bare403": (403, ""),
+    "/token/busy": (429, ""),
+    "/token/broken": (503, "<html>SECRET</html>"),
+    "/token/moved": (307, "https://elsewhere.example.com/token"),
+}
+"""What a token endpoint may answer, right or wrong, that a good one never would."""
+
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
@@ -47,7 +75,7 @@ def postgresql(home: Path, authority: Authority) -> Iterator[Postgresql]:
 @pytest.fixture(scope="session")
 def nginx(home: Path, authority: Authority) -> Iterator[Nginx]:
     accepted = Accepted(users={"reader": "right: \u00e4"}, bearers=("good-token",), keys=("good-key",))
-    with Nginx(home / "nginx", authority, accepted=accepted) as system:
+    with Nginx(home / "nginx", authority, accepted=accepted, answers=TOKEN_ANSWERS) as system:
         yield system
 
 

@@ -44,7 +44,7 @@ async def ask(probe: Probe, what: Any, timeout: timedelta = TIMEOUT) -> Outcome:
     before = _sockets()
     outcome = await probe.probe(what, timeout)
     async with asyncio.timeout(10):
-        while _sockets() > before:
+        while _sockets() > before:  # noqa: ASYNC110 - the kernel has no event for this
             await asyncio.sleep(0.005)
     secrets = [getattr(what, "client_secret", None)]
     if isinstance(what, Target):

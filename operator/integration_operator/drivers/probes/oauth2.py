@@ -104,10 +104,12 @@ def _judge(target: TokenRequest, status: int, answer: dict[str, Any], asked: dat
             return failed(Reason.PROTOCOL_ERROR, f"{host} gave a token with an expires_in that is no time to come")
         return Outcome(True, Reason.ISSUED, data={"token": issued(usable(token), asked, seconds, target)})
     code = answer.get("error")
-    if isinstance(code, str) and code in ERRORS:
-        return failed(ERRORS[code], f"{host} gives no token: {code}")
+    code = code if isinstance(code, str) and code in ERRORS else ""
     if status == 401:
-        return failed(Reason.AUTHENTICATION_FAILED, f"{host} gives no token: it refuses the client (401)")
+        # Whatever the code is: Keycloak says unauthorized_client where only the secret is wrong.
+        return failed(Reason.AUTHENTICATION_FAILED, f"{host} gives no token: it refuses the client ({code or 401})")
+    if code:
+        return failed(ERRORS[code], f"{host} gives no token: {code}")
     if status == 403:
         return failed(Reason.PERMISSION_DENIED, f"{host} gives no token to this client (403)")
     if status == 429 or status >= 500:
