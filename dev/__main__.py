@@ -12,6 +12,7 @@ from rich import print as show
 from dev import addons, clusters, demo, stack, testing
 from dev.apiserver import ApiServer
 from dev.bench.command import bench
+from dev.chaos.command import chaos
 from dev.processes import Failed
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ cluster = typer.Typer(
 )
 app.add_typer(cluster, name="cluster")
 app.command()(bench)
+app.command()(chaos)
 
 NAME = os.environ.get("CLUSTER_NAME", "dev")
 

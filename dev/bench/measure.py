@@ -225,7 +225,7 @@ class Bench:
 
     async def _client(self, mode: str) -> asyncio.subprocess.Process:
         command = (sys.executable, "-m", "dev.bench.bare", mode, str(self.api.kubeconfig), str(self.objects), BARE)
-        environment = {**os.environ, **process.COMPILED}
+        environment = {**os.environ, **process.SOURCES}
         return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=asyncio.subprocess.PIPE)
 
     async def _same(self) -> list[dict[str, Any]]:

@@ -15,7 +15,11 @@ from dev.processes import Failed, run, wait_until
 from dev.versions import CACHE, ROOT
 
 TICK = os.sysconf("SC_CLK_TCK")
-COMPILED = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(CACHE / "pycache")}
+SOURCES = {
+    "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}",
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(CACHE / "pycache"),
+}
 """Modules are compiled once, as an image has them: a start is not to be measured by its compiler."""
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
@@ -28,10 +32,13 @@ class OperatorProcess:
         kubeconfig: Path,
         log: Path,
         module: str = "integration_operator.main",
+        settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`settings` are INTEGRATION_OPERATOR_*, without that; `environment` is what else the module wants."""
         self.log = log
         self._kubeconfig, self._module = kubeconfig, module
+        self.settings = {"NAMESPACE": "integration-system", **(settings or {})}
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -39,10 +46,9 @@ class OperatorProcess:
     def start(self) -> None:
         """Start it; does not wait for anything."""
         (self._port,) = free_ports(1)
-        settings = {"HOST": "127.0.0.1", "PORT": str(self._port), "NAMESPACE": "integration-system"}
-        settings |= self._environment
+        settings = {**self.settings, "PORT": str(self._port)}
         environment = {f"INTEGRATION_OPERATOR_{name}": value for name, value in settings.items()}
-        environment |= {"KUBECONFIG": str(self._kubeconfig), "PYTHONPATH": str(ROOT), **COMPILED}
+        environment |= {"KUBECONFIG": str(self._kubeconfig), **SOURCES, **self._environment}
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", self._module],
@@ -113,7 +119,7 @@ class OperatorProcess:
 
 def compile_modules(*modules: str) -> None:
     """Import modules in a process of its own, so that those to be measured find them compiled."""
-    run([sys.executable, "-c", f"import {', '.join(modules)}"], cwd=ROOT, env={**os.environ, **COMPILED})
+    run([sys.executable, "-c", f"import {', '.join(modules)}"], cwd=ROOT, env={**os.environ, **SOURCES})
 
 
 def parse(text: str) -> dict[Sample, float]:
