@@ -1,11 +1,13 @@
 """etcd, kube-apiserver and, for a whole cluster, controller-manager and scheduler: as processes of this machine."""
 
 import json
+import random
 import socket
 import ssl
 import urllib.request
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +33,11 @@ class Addresses:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports that nobody listens on now, below those that the kernel gives to clients: a restart finds them free."""
+    sockets: list[socket.socket] = []
+    while len(sockets) < count:
+        with suppress(OSError):
+            sockets.append(socket.create_server(("127.0.0.1", random.randint(20000, 32000))))
     ports = [s.getsockname()[1] for s in sockets]
     for s in sockets:
         s.close()

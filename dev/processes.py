@@ -37,7 +37,9 @@ def started_at(pid: int) -> int | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] == "Z" else int(fields[19])
+    # A killed process is a zombie first, while its other threads still hold its ports and files.
+    ended = fields[0] == "Z" and int(fields[17]) <= 1
+    return None if ended else int(fields[19])
 
 
 class Processes:

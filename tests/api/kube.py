@@ -180,14 +180,18 @@ async def install(server: AuditedApiServer, *crds: dict[str, Any]) -> None:
         for crd in crds:
             answer = await http.post(CRDS, json=crd)
             assert answer.status_code == 201, answer.text
-        for crd in crds:
-            spec = crd["spec"]
-            path = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
+    await served(server)
 
-            async def served(path: str = path) -> bool:
+
+async def served(server: AuditedApiServer) -> None:
+    """Wait until every kind that tests use can be listed: a started API server is ready before that."""
+    async with httpx.AsyncClient(base_url=server.url, verify=server.client_context(), trust_env=False) as http:
+        for path in PATHS.values():
+
+            async def listed(path: str = path.replace("/namespaces/{}", "")) -> bool:
                 return (await http.get(path)).status_code == 200
 
-            await until(served, path)
+            await until(listed, path)
 
 
 def generated(root: Path = Path("crds")) -> list[dict[str, Any]]:

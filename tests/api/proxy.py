@@ -20,6 +20,10 @@ class Proxy:
         self.fault: Fault = lambda _: None
         self.url = ""
         self._server = server
+        self.gone = 0
+        """How often a watch was told 410 Gone."""
+        self._flow = asyncio.Event()
+        self._flow.set()
         self._cut = False
         self._open: set[asyncio.Task[Any]] = set()
 
@@ -32,6 +36,13 @@ class Proxy:
     def mend(self) -> None:
         """Let connections through again."""
         self._cut = False
+
+    def freeze(self) -> None:
+        """Keep watches open, and let nothing through them: what a dead link looks like."""
+        self._flow.clear()
+
+    def thaw(self) -> None:
+        self._flow.set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Proxy"]:
@@ -79,6 +90,9 @@ class Proxy:
             response = web.StreamResponse(status=upstream.status, headers=kept)
             await response.prepare(request)
             async for chunk in upstream.content.iter_any():
+                if "watch" in request.query:
+                    self.gone += b'"code":410' in chunk
+                    await self._flow.wait()
                 await response.write(chunk)
             await response.write_eof()
             return response

@@ -5,12 +5,13 @@ from typing import Any
 
 from integration_operator.core.errors import IntegrationError, UserError
 from integration_operator.core.kind import Kind
+from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import External, Manifest
 from integration_operator.core.ports import Key
 from integration_operator.drivers.base import ExternalDriver
 from integration_operator.engine import audit
 from integration_operator.engine.children import DIGEST, covers, finished, owner_of
-from integration_operator.engine.cluster import Cluster
+from integration_operator.engine.cluster import Cluster, NotFound
 from integration_operator.engine.mirror import METADATA_ONLY, Gvk
 from integration_operator.engine.mirrors import Mirrors
 from integration_operator.engine.objects import object_dependency
@@ -69,6 +70,8 @@ class Applier:
         if seen is None or gvk in METADATA_ONLY:
             # Not ours yet, or known by metadata only: look at the thing itself before writing over it.
             seen = await self._cluster.get(gvk.api_version, gvk.kind, meta["namespace"], meta["name"])
+        if seen is None and identity in verified:
+            await self._still_there(key, owner)
         if seen is not None and not _ours(seen, key, owner):
             raise NameTaken(gvk, meta["namespace"], meta["name"])
         if seen is None or not covers(seen, desired):
@@ -77,6 +80,12 @@ class Applier:
             if mirror:
                 mirror.note(seen)
         verified[identity] = (seen["metadata"]["resourceVersion"], digest)
+
+    async def _still_there(self, key: Key, owner: Manifest) -> None:
+        """A child that vanished may have gone with its owner, unseen: none is made for an owner that is gone."""
+        found = await self._cluster.get(API_VERSION, key.kind, key.namespace, key.name)
+        if found is None or found["metadata"]["uid"] != owner["metadata"]["uid"]:
+            raise NotFound(f"{key} is gone")
 
     def unseen(self, planned: Iterable[Manifest]) -> bool:
         """Whether any of these can't be watched, so that drift shows only when it is looked for."""

@@ -38,6 +38,8 @@ log = structlog.get_logger("engine")
 
 CENSUS_SECONDS = 300.0
 """How often the objects that are known are compared with those that are there: a watch may miss a deletion."""
+COUNT_SECONDS = 10.0
+"""How often they are counted: where the numbers differ, they are compared at once."""
 
 
 class Engine:
@@ -195,14 +197,16 @@ class Engine:
             log.info("trying again", object=str(key), reason=result.error.reason, detail=str(result.error), in_=delay)
 
     async def _take_census(self) -> None:
-        """Compare what is known with what is there: at the start until all has come in, then every few minutes."""
-        delay = 0.1
+        """Compare what is known with what is there: until all has come in, then when it may differ, and at times."""
+        delay, due = 0.1, 0.0
         while True:
             try:
-                missing = [await self._compare(kind) for kind in self._kinds]
-                if not any(missing):
-                    self.known.set()
-                delay = CENSUS_SECONDS if self.known.is_set() else min(delay * 2, 2.0)
+                if time.monotonic() >= due or await self._differs():
+                    missing = [await self._compare(kind) for kind in self._kinds]
+                    if not any(missing):
+                        self.known.set()
+                        due = time.monotonic() + CENSUS_SECONDS
+                delay = COUNT_SECONDS if self.known.is_set() else min(delay * 2, 2.0)
             except IntegrationError as error:
                 log.info("census", detail=str(error))
                 delay = min(delay * 2, 10.0)
@@ -210,16 +214,29 @@ class Engine:
             if self._relisted.is_set():
                 await asyncio.sleep(1.0)  # a listing comes as a burst: compare once, when it is through
                 self._relisted.clear()
+                due = 0.0
+
+    async def _paths(self, kind: str) -> list[str]:
+        """Where objects of a kind are listed; nowhere while the cluster does not serve it."""
+        namespaces = self._settings.watch_namespaces or (None,)
+        try:
+            return [await self._cluster.path(API_VERSION, kind, namespace) for namespace in namespaces]
+        except NotFound:
+            return []
+
+    async def _differs(self) -> bool:
+        """Whether another number of objects is there than is known."""
+        for kind in self._kinds:
+            counts = [await self._cluster.count(path) for path in await self._paths(kind)]
+            if None not in counts and sum(filter(None, counts)) != len(self.objects.keys(kind)):
+                return True
+        return False
 
     async def _compare(self, kind: str) -> int:
         """How many objects of a kind are there and not known; those known and not there are removed."""
         there: dict[Key, str] = {}
         before = {key: self.objects.uid(key) for key in self.objects.keys(kind)}
-        for namespace in self._settings.watch_namespaces or (None,):
-            try:
-                path = await self._cluster.path(API_VERSION, kind, namespace)
-            except NotFound:
-                continue
+        for path in await self._paths(kind):
             async for items, _ in self._cluster.list_pages(path, {}, metadata_only=True):
                 for item in items:
                     meta = item["metadata"]

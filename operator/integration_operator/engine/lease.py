@@ -104,6 +104,11 @@ class Leadership:
         """Whether the lease was renewed less than the renew deadline ago."""
         return time.monotonic() < self._lock.written_at + self._settings.renew_seconds
 
+    @property
+    def leads(self) -> bool:
+        """Whether this replica leads, as far as it knows."""
+        return self._leading is not None
+
     def start(self) -> None:
         """Stand for election."""
         self._task = asyncio.create_task(self._run(), name="leader election")
