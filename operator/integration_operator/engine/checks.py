@@ -100,9 +100,6 @@ class Checks:
             item, _ = await self._queue.get()
             try:
                 await self._probe(*item)
-            except Exception:
-                log.exception("check %s of %s failed", item[1], item[0])
-                self._queue.schedule(item, 30.0)
             finally:
                 self._queue.done(item)
 
@@ -112,7 +109,7 @@ class Checks:
             return
         check = entry.check
         began = time.monotonic()
-        outcome = await self._ask(check)
+        outcome = await self._ask(key, check)
         metrics.check_seconds.labels(check.driver).observe(time.monotonic() - began)
         metrics.checks.labels(check.driver, outcome.reason).inc()
         if self._entries.get(key, {}).get(name) is not entry or entry.check.target != check.target:
@@ -128,12 +125,21 @@ class Checks:
         if settled is None or first or _differs(settled, outcome):
             self._changed(key)
 
-    async def _ask(self, check: Check) -> Outcome:
+    async def _ask(self, key: Key, check: Check) -> Outcome:
         limit = check.timeout.total_seconds() + GRACE_SECONDS
         with suppress(TimeoutError):
             async with asyncio.timeout(limit):
-                return await self._probes[check.driver].probe(check.target, check.timeout)
+                return await self._probe_with(key, check)
         return Outcome(False, "Timeout", f"no answer within {check.timeout.total_seconds():g}s")
+
+    async def _probe_with(self, key: Key, check: Check) -> Outcome:
+        try:
+            return await self._probes[check.driver].probe(check.target, check.timeout)
+        except TimeoutError:
+            raise
+        except Exception:
+            log.exception("a bug: the probe %s of %s failed, others are untouched", check.driver, key)
+            return Outcome(None, "ProbeFailed", f"the operator's own probe {check.driver} failed: see its log")
 
 
 def _differs(one: Outcome, other: Outcome) -> bool:

@@ -99,9 +99,9 @@ class NamedContext(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """As SSLContext has it, but for `server_hostname`."""
+        """As SSLContext has it, but for `server_hostname`, which counts only where no name was given."""
         self.used = True
-        return super().wrap_bio(incoming, outgoing, server_side, self.server_name, session)
+        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ class Tls:
     """How the other side is trusted, and who we are: PEM texts, system roots when `ca` is None."""
 
     server_name: str
+    """Empty: the name that the client gives for each connection."""
     ca: str | None = None
     certificate: str | None = None
     key: str | None = field(default=None, repr=False)
