@@ -76,12 +76,12 @@ class Entrance:
 
 
 def entrance(cluster: clusters.Cluster) -> Entrance:
-    """Of the Gateway `public`: a node's address and the NodePort of its Service."""
-    selector = "gateway.envoyproxy.io/owning-gateway-name=public"
-    services = json.loads(cluster.kubectl("get", "service", "-A", "-l", selector, "-o", "json"))["items"]
+    """Of the Gateway `public`: its Service's NodePort, on the node that Envoy runs on (callers' addresses are kept)."""
+    find = ("-A", "-l", "gateway.envoyproxy.io/owning-gateway-name=public", "-o", "json")
+    services = json.loads(cluster.kubectl("get", "service", *find))["items"]
     port = next(p["nodePort"] for s in services for p in s["spec"]["ports"] if p["port"] == 443)
-    nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
-    address = next(a["address"] for a in nodes[0]["status"]["addresses"] if a["type"] == "InternalIP")
+    pods = json.loads(cluster.kubectl("get", "pods", *find))["items"]
+    address = next(p["status"]["hostIP"] for p in pods if p["status"]["phase"] == "Running")
     secret = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "secret", f"{RELEASE}-gateway-tls", "-o", "json"))
     return Entrance(address, port, base64.b64decode(secret["data"]["ca.crt"]).decode())
 
