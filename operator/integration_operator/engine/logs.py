@@ -36,5 +36,7 @@ def configure(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("audit").setLevel("INFO")
-    for noisy in ("kopf", "asyncio", "httpx", "httpcore"):
+    for noisy in ("kopf", "httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns of each TLS connection that a client of NATS ends.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
