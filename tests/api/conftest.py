@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import structlog
 
 from dev.controlplane import free_ports
 from integration_operator.core.ports import Environment
@@ -20,6 +21,19 @@ from integration_operator.settings import Settings
 from tests.api.engine.widgets import CRD, WIDGET, Memory, Scripted
 from tests.api.kube import AuditedApiServer, Kube, connect, generated, install, until
 from tests.api.proxy import Proxy
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_logs() -> None:
+    """One line a log entry; drawing tracebacks in colour takes longer than the tests."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -179,6 +180,8 @@ class Engine:
             except Exception:
                 log.exception("a bug: this object failed, others are untouched")
                 metrics.reconciles.labels(key.kind, "bug").inc()
+                with suppress(Exception):  # what can't be told must not end the worker
+                    await self._reconciler.report_bug(key)
                 self._queue.retry(key, after=5.0)
                 return
             finally:

@@ -160,16 +160,26 @@ class Reconciler:
         await self._status(key, raw, Plan(with_ready([Condition("Released", False, reason, hint)])))
         return Result()
 
+    async def report_bug(self, key: Key) -> None:
+        """A pass failed in a way that nobody foresaw: the object says so, without a traceback."""
+        if raw := self._objects.get(key):
+            now = datetime.now(UTC)
+            new = status.faulty(raw.get("status") or {}, raw["metadata"].get("generation", 0), now)
+            await self._write(key, raw, new, now)
+
     async def _status(self, key: Key, raw: Manifest, plan: Plan) -> None:
         now = datetime.now(UTC)
         old = raw.get("status") or {}
-        meta = raw["metadata"]
-        new = status.merge(old, plan.status, plan.conditions, meta.get("generation", 0), now)
+        new = status.merge(old, plan.status, plan.conditions, raw["metadata"].get("generation", 0), now)
+        await self._write(key, raw, new, now)
+
+    async def _write(self, key: Key, raw: Manifest, new: Mapping[str, Any], now: datetime) -> None:
+        old = raw.get("status") or {}
         metrics.count(key, status.ready(new)[0])
         changes = status.patch(old, new)
         if not changes:
             return
-        written = await self._writer.status(key, meta["uid"], changes)
+        written = await self._writer.status(key, raw["metadata"]["uid"], changes)
         if self._objects.put(written, own=True):
             self._again(key)
         await self._tell(key, raw, status.ready(old), status.ready(new), now)

@@ -24,6 +24,15 @@ def merge(
     return {**own, "observedGeneration": generation, "conditions": merged}
 
 
+def faulty(old: Mapping[str, Any], generation: int, now: datetime) -> dict[str, Any]:
+    """The old status, with Ready unknown for a bug of the operator's own: what was found before still stands."""
+    ready = Condition("Ready", None, "InternalError", "a bug of the operator: its log has the details")
+    before = {c["type"]: c for c in old.get("conditions") or ()}
+    kept = [c for c in before.values() if c["type"] != "Ready"]
+    told = _condition(ready, before.get("Ready"), generation, now)
+    return {**old, "observedGeneration": generation, "conditions": [*kept, told]}
+
+
 def _condition(new: Condition, old: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
     status = _TEXT[new.status]
     kept = old and old["status"] == status and old["lastTransitionTime"] != EPOCH

@@ -22,6 +22,8 @@ class WidgetSpec(Model):
     probe: str | None = None
     external: str | None = None
     until: datetime | None = None
+    bug: str | None = None
+    """Where it raises what nobody expects: look, plan or claims."""
 
 
 class Widget(Resource[WidgetSpec]):
@@ -38,6 +40,7 @@ class World:
 
 async def look(widget: Widget, reader: Reader) -> World:
     spec, ns = widget.spec, widget.namespace
+    _fail(spec, "look")
     return World(
         secret=await reader.secret(spec.secret, ns) if spec.secret else None,
         needed=await reader.resource(Widget, spec.needs, ns) if spec.needs else None,
@@ -48,6 +51,7 @@ async def look(widget: Widget, reader: Reader) -> World:
 
 def plan(widget: Widget, world: World, now: datetime) -> Plan:
     spec = widget.spec
+    _fail(spec, "plan")
     conditions = []
     if spec.secret:
         conditions.append(
@@ -96,7 +100,13 @@ def plan(widget: Widget, world: World, now: datetime) -> Plan:
     )
 
 
+def _fail(spec: WidgetSpec, where: str) -> None:
+    if spec.bug == where:
+        raise RuntimeError(f"a bug in {where}")
+
+
 def claims(widget: Widget) -> tuple[str, ...]:
+    _fail(widget.spec, "claims")
     return (widget.spec.claim,) if widget.spec.claim else ()
 
 
@@ -150,7 +160,7 @@ class Scripted:
 
     name: str = "scripted"
     answers: dict[str, Outcome] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         self.asked.append(target)
@@ -171,7 +181,7 @@ class Memory:
 
     async def ensure(self, external: External) -> bool:
         self._reach()
-        changed = self.things.get(external.key) != external.desired
+        changed: bool = self.things.get(external.key) != external.desired
         self.things[external.key] = external.desired
         return changed
 
