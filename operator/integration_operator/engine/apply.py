@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from integration_operator.core.errors import IntegrationError, UserError
+from integration_operator.core.errors import Conflict, IntegrationError, UserError
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import External, Manifest
@@ -16,6 +16,9 @@ from integration_operator.engine.mirror import METADATA_ONLY, Gvk
 from integration_operator.engine.mirrors import Mirrors
 from integration_operator.engine.objects import object_dependency
 from integration_operator.engine.writer import Writer
+
+NEW = {"resourceVersion": "1"}
+"""No object has this version: to apply with it creates, and changes nothing that is there."""
 
 
 class NameTaken(UserError):
@@ -67,19 +70,36 @@ class Applier:
         seen = mirror.get((meta["namespace"], meta["name"])) if mirror else None
         if seen is not None and verified.get(identity) == (seen["metadata"]["resourceVersion"], digest):
             return
+        if mirror and seen is None and identity not in verified:
+            seen = await self._create(key, owner, desired)
+            verified[identity] = (seen["metadata"]["resourceVersion"], digest) if seen else ("", "")
+            if seen is not None:
+                return
         if seen is None or gvk in METADATA_ONLY:
-            # Not ours yet, or known by metadata only: look at the thing itself before writing over it.
+            # Perhaps not ours, or known by metadata only: look at the thing itself before writing over it.
             seen = await self._cluster.get(gvk.api_version, gvk.kind, meta["namespace"], meta["name"])
         if seen is None and identity in verified:
             await self._still_there(key, owner)
         if seen is not None and not _ours(seen, key, owner):
             raise NameTaken(gvk, meta["namespace"], meta["name"])
         if seen is None or not covers(seen, desired):
-            with audit.recorded("apply", f"{gvk.kind}/{meta['name']}", key, owner):
-                seen = await self._writer.apply(desired)
-            if mirror:
-                mirror.note(seen)
+            seen = await self._apply(key, owner, desired)
         verified[identity] = (seen["metadata"]["resourceVersion"], digest)
+
+    async def _create(self, key: Key, owner: Manifest, desired: Manifest) -> dict[str, Any] | None:
+        """Apply where nothing has the name yet, in one request; None where something has."""
+        try:
+            return await self._apply(key, owner, {**desired, "metadata": {**desired["metadata"], **NEW}})
+        except Conflict:
+            return None
+
+    async def _apply(self, key: Key, owner: Manifest, desired: Manifest) -> dict[str, Any]:
+        gvk = Gvk(desired["apiVersion"], desired["kind"])
+        with audit.recorded("apply", f"{gvk.kind}/{desired['metadata']['name']}", key, owner):
+            written: dict[str, Any] = await self._writer.apply(desired)
+        if mirror := await self._mirrors.get(gvk):
+            mirror.note(written)
+        return written
 
     async def _still_there(self, key: Key, owner: Manifest) -> None:
         """A child that vanished may have gone with its owner, unseen: none is made for an owner that is gone."""
