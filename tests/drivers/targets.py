@@ -15,7 +15,7 @@ from integration_operator.drivers.connection import Target, with_credentials
 
 RULES = AddressRules.of(allow=["127.0.0.0/8"])
 """Loopback is denied by default, and where the systems of these tests are."""
-TIMEOUT = timedelta(seconds=20)
+TIMEOUT = timedelta(seconds=60)
 """Far more than any answer takes, on a busy machine too."""
 NOWHERE = "no-such-host.invalid"
 """A name that never resolves (RFC 6761)."""

@@ -107,7 +107,7 @@ class TestKeycloak:
     async def test_a_token_by_both_methods(self, keycloak: Keycloak, request_to: Any, method: str) -> None:
         what = request_to(method=method)
         token = token_of(await ask(PROBE, what))
-        assert token.life == timedelta(seconds=300)
+        assert timedelta(seconds=290) < token.life <= timedelta(seconds=300)
         assert token.made_with(what)
         assert not token.made_with(request_to(method=method, secret="wrong"))
         assert keycloak.active(Client("orders", what.client_secret), token.value)
@@ -143,7 +143,7 @@ class TestKeycloak:
         self, keycloak: Keycloak, request_to: Any, authority: Authority
     ) -> None:
         token = token_of(await ask(PROBE, request_to("brief", "brief-secret")))
-        assert token.life == timedelta(seconds=2)
+        assert token.life <= timedelta(seconds=2)
         brief = Client("brief", "brief-secret")
         assert keycloak.active(brief, token.value)
         keycloak.until(lambda: not keycloak.active(brief, token.value), "ends the token")
