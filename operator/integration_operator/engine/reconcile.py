@@ -13,7 +13,7 @@ from integration_operator.core.kind import Kind
 from integration_operator.core.model import GROUP, Resource
 from integration_operator.core.plan import Condition, Manifest, Plan, with_ready
 from integration_operator.core.ports import Key
-from integration_operator.engine import metrics, status
+from integration_operator.engine import audit, metrics, status
 from integration_operator.engine.apply import Applier, NameTaken
 from integration_operator.engine.checks import Checks
 from integration_operator.engine.cluster import NotFound
@@ -134,7 +134,8 @@ class Reconciler:
         if (FINALIZER in present) == needed:
             return raw
         wanted = [*present, FINALIZER] if needed else [f for f in present if f != FINALIZER]
-        written = await self._writer.finalizers(key, raw, wanted)
+        with audit.recorded("hold" if needed else "release", f"{key.kind}/{key.name}", key, raw):
+            written = await self._writer.finalizers(key, raw, wanted)
         self._objects.put(written, own=True)
         return self._objects.get(key) or raw
 
@@ -170,7 +171,9 @@ class Reconciler:
     async def _status(self, key: Key, raw: Manifest, plan: Plan) -> None:
         now = datetime.now(UTC)
         old = raw.get("status") or {}
-        new = status.merge(old, plan.status, plan.conditions, raw["metadata"].get("generation", 0), now)
+        generation = raw["metadata"].get("generation", 0)
+        awaited = any(c.first_at is None and self._checks.outcome(key, c.name) is None for c in plan.checks)
+        new = status.merge(old, plan.status, plan.conditions, generation, now, awaited=awaited)
         await self._write(key, raw, new, now)
 
     async def _write(self, key: Key, raw: Manifest, new: Mapping[str, Any], now: datetime) -> None:

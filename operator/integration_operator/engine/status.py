@@ -13,15 +13,31 @@ _TEXT = {True: "True", False: "False", None: "Unknown"}
 
 
 def merge(
-    old: Mapping[str, Any], own: Mapping[str, Any], conditions: Iterable[Condition], generation: int, now: datetime
+    old: Mapping[str, Any],
+    own: Mapping[str, Any],
+    conditions: Iterable[Condition],
+    generation: int,
+    now: datetime,
+    *,
+    awaited: bool = False,
 ) -> dict[str, Any]:
     """The whole new status: the kind's `own` fields, and conditions with time and generation.
 
     lastTransitionTime changes only with a condition's status, as metav1.Condition has it.
+    `awaited`: a check is about to find out for the first time, as after a restart. What is unknown for that long stays
+    as it was found for this very generation.
     """
     before = {c["type"]: c for c in old.get("conditions") or ()}
     merged = [_condition(c, before.get(c.type), generation, now) for c in conditions]
+    if awaited:
+        merged = [_known(before.get(c["type"]), c) for c in merged]
     return {**own, "observedGeneration": generation, "conditions": merged}
+
+
+def _known(old: Mapping[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
+    if old is None or new["status"] != "Unknown" or old["status"] == "Unknown":
+        return new
+    return dict(old) if old.get("observedGeneration") == new["observedGeneration"] else new
 
 
 def faulty(old: Mapping[str, Any], generation: int, now: datetime) -> dict[str, Any]:

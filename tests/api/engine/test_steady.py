@@ -64,13 +64,14 @@ async def test_a_steady_state_writes_nothing(kube: Kube, operator: Operating) ->
 async def test_a_restart_writes_nothing(kube: Kube, operator: Operating) -> None:
     names = [f"w{i}" for i in range(10)]
     async with operator() as first:
-        await kube.create(*(widget(n, text="x", copies=2, policy=True, external=n) for n in names))
+        await kube.create(*(widget(n, text="x", copies=2, policy=True, external=n, probe=n) for n in names))
         for name in names:
             await kube.ready(name)
         await first.quiet()
     before, done = kube.writes(), passes()
     async with operator(memory=first.memory) as second:
         await until(lambda: passes() >= done + len(names), "a pass for each object")
+        await until(lambda: set(second.scripted.asked) == set(names), "a probe for each object")
         await second.quiet()
         assert kube.writes() == before
 

@@ -42,6 +42,18 @@ def test_a_condition_that_is_no_longer_given_goes() -> None:
     assert [c["type"] for c in second["conditions"]] == ["Ready"]
 
 
+def test_what_was_found_stands_until_it_can_be_found_again() -> None:
+    found = [Condition("Reachable", True, "Connected"), Condition("Ready", True, "Connected")]
+    awaiting = [Condition("Reachable", None, "Pending"), Condition("Ready", None, "Pending")]
+    before = status.merge({}, {}, found, 1, EARLY)
+    assert status.merge(before, {}, awaiting, 1, LATE, awaited=True) == before
+    assert status.merge(before, {}, awaiting, 1, LATE)["conditions"][0]["reason"] == "Pending"
+    assert status.merge(before, {}, awaiting, 2, LATE, awaited=True)["conditions"][0]["reason"] == "Pending"
+    worse = [Condition("Reachable", None, "Pending"), Condition("Ready", False, "RefNotFound")]
+    after = status.merge(before, {}, worse, 1, LATE, awaited=True)
+    assert [c["reason"] for c in after["conditions"]] == ["Connected", "RefNotFound"]
+
+
 def _merged(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
