@@ -19,7 +19,7 @@ from dev.systems.base import System, program
 CONFIG = """\
 daemon off;
 pid {home}/nginx.pid;
-error_log stderr warn;
+error_log stderr notice;
 worker_processes 1;
 user {user} {group};
 events {{ worker_connections 256; }}
@@ -116,8 +116,9 @@ class Nginx(System):
         """Take these credentials from now on, and no others."""
         self.accepted = accepted
         self._configure()
+        before = self._ended_workers()
         self.processes.send(self.name, signal.SIGHUP)
-        self.until(self.answers, "serves its new configuration")
+        self.until(lambda: self._ended_workers() > before and self.answers(), "serves its new configuration")
 
     @property
     def url(self) -> str:
@@ -127,6 +128,10 @@ class Nginx(System):
     def url_of(self, port: int) -> str:
         """One of the TLS servers."""
         return f"https://{self.address}:{port}"
+
+    def _ended_workers(self) -> int:
+        """Until the worker of the configuration before has ended, it may still answer."""
+        return self.processes.log(self.name).read_text().count("exited with code")
 
     @property
     def _file(self) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_address
 
 from integration_operator.core.addresses import AddressRules
@@ -88,6 +89,8 @@ class NamedContext(ssl.SSLContext):
     """Checks the certificate for one name, whatever address was dialled: clients take the host for the name."""
 
     server_name: str
+    trust: ssl.SSLContext
+    """What all that is in common is kept in: reading the system's roots takes 20 ms and a megabyte."""
     used = False
     """Whether a connection began to encrypt."""
 
@@ -101,7 +104,7 @@ class NamedContext(ssl.SSLContext):
     ) -> ssl.SSLObject:
         """As SSLContext has it, but for `server_hostname`, which counts only where no name was given."""
         self.used = True
-        return super().wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
+        return self.trust.wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
 
 
 @dataclass(frozen=True)
@@ -120,24 +123,31 @@ class Tls:
         """TLS 1.2 or later, certificate and name checked; Unconnected where the material can't be read."""
         context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
         context.server_name = self.server_name.rstrip(".")
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self.ca is None or self.public_too:
-            context.load_default_certs()
-        if self.ca is not None:
-            try:
-                context.load_verify_locations(cadata=self.ca)
-            except (ssl.SSLError, ValueError, TypeError) as error:
-                raise Unconnected(Reason.TLS_MATERIAL, "the CA is not a PEM certificate") from error
-        if self.certificate and self.key:
-            # Python loads a key only from a file: one that is gone again before anything else happens.
-            with tempfile.NamedTemporaryFile("w", dir=_memory()) as pair:
-                pair.write(f"{self.certificate}\n{self.key}\n")
-                pair.flush()
-                try:
-                    context.load_cert_chain(pair.name, password="")
-                except (ssl.SSLError, ValueError) as error:
-                    raise Unconnected(Reason.TLS_MATERIAL, "the client certificate and key don't fit") from error
+        context.trust = _trust(self.ca, self.certificate, self.key, self.public_too)
         return context
+
+
+@lru_cache(maxsize=128)
+def _trust(ca: str | None, certificate: str | None, key: str | None, public_too: bool) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca is None or public_too:
+        context.load_default_certs()
+    if ca is not None:
+        try:
+            context.load_verify_locations(cadata=ca)
+        except (ssl.SSLError, ValueError, TypeError) as error:
+            raise Unconnected(Reason.TLS_MATERIAL, "the CA is not a PEM certificate") from error
+    if certificate and key:
+        # Python loads a key only from a file: one that is gone again before anything else happens.
+        with tempfile.NamedTemporaryFile("w", dir=_memory()) as pair:
+            pair.write(f"{certificate}\n{key}\n")
+            pair.flush()
+            try:
+                context.load_cert_chain(pair.name, password="")
+            except (ssl.SSLError, ValueError) as error:
+                raise Unconnected(Reason.TLS_MATERIAL, "the client certificate and key don't fit") from error
+    return context
 
 
 def tls_of(binding: Binding) -> Tls:
