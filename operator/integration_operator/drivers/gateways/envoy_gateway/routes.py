@@ -7,7 +7,7 @@ from typing import Any
 
 from integration_operator.core.plan import Manifest
 from integration_operator.drivers.gateway import ConnectionBackend, Route, ServiceBackend, Version
-from integration_operator.drivers.gateways.envoy_gateway.connections import credential_filter
+from integration_operator.drivers.gateways.envoy_gateway.connections import credential_filter, is_address
 from integration_operator.drivers.gateways.envoy_gateway.objects import (
     ENVOY_API,
     ENVOY_GROUP,
@@ -76,7 +76,9 @@ def _backend_ref(route: Route, backend: ServiceBackend | ConnectionBackend) -> d
     """Host name and credential go with the one backend that they are for, whatever else shares the rule."""
     if isinstance(backend, ServiceBackend):
         return {"group": "", "kind": "Service", "name": backend.name, "port": backend.port, "weight": backend.weight}
-    filters: list[dict[str, Any]] = [{"type": "URLRewrite", "urlRewrite": {"hostname": backend.host}}]
+    filters: list[dict[str, Any]] = []
+    if name := _host_header(backend):
+        filters.append({"type": "URLRewrite", "urlRewrite": {"hostname": name}})
     if backend.header:
         filters.append(extension(credential_filter(route, backend)))
     return {
@@ -84,8 +86,13 @@ def _backend_ref(route: Route, backend: ServiceBackend | ConnectionBackend) -> d
         "kind": "Backend",
         "name": child_name(route, backend.namespace, backend.name),
         "weight": backend.weight,
-        "filters": filters,
+        **({"filters": filters} if filters else {}),
     }
+
+
+def _host_header(backend: ConnectionBackend) -> str | None:
+    """The name by which a partner knows itself; the gateway takes no address there, and then sends the caller's."""
+    return next((name for name in (backend.host, backend.server_name) if name and not is_address(name)), None)
 
 
 def path_below(version: Version) -> str:
