@@ -43,6 +43,10 @@ class ApiServer:
         """TLS as the administrator."""
         return self._plane.client_context()
 
+    def write_kubeconfig(self, path: Path, user: str, group: str | None = None) -> None:
+        """A kubeconfig for another user."""
+        self._plane.write_kubeconfig(path, user, user, group)
+
     def stop(self) -> None:
         """End the processes and remove the data."""
         self._plane.stop()

@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from dev.controlplane import free_ports
 from integration_operator.core.ports import Environment
 from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers
+from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
 from integration_operator.main import running
 from integration_operator.settings import Settings
@@ -86,7 +88,12 @@ def operator(server: AuditedApiServer, kube: Kube) -> Operating:
 
     @contextlib.asynccontextmanager
     async def operate(
-        *, url: str | None = None, memory: Memory | None = None, kinds: Any = (WIDGET,), **changes: Any
+        *,
+        url: str | None = None,
+        kubeconfig: Path | None = None,
+        memory: Memory | None = None,
+        kinds: Any = (WIDGET,),
+        **changes: Any,
     ) -> AsyncIterator[Operator]:
         (port,) = free_ports(1)
         settings = Settings(
@@ -98,7 +105,7 @@ def operator(server: AuditedApiServer, kube: Kube) -> Operating:
                 **changes,
             }
         )
-        cluster = await connect(server, url)
+        cluster = await (Cluster.connect(str(kubeconfig)) if kubeconfig else connect(server, url))
         drivers: list[Driver] = [memory := memory or Memory(), scripted := Scripted()]
         async with running(cluster, settings, kinds, drivers) as engine:
             op = Operator(engine, memory, scripted, settings)

@@ -20,6 +20,8 @@ class Proxy:
         self.fault: Fault = lambda _: None
         self.url = ""
         self._server = server
+        self.paths: list[str] = []
+        """Every path that was asked for."""
         self.gone = 0
         """How often a watch was told 410 Gone."""
         self._flow = asyncio.Event()
@@ -66,6 +68,7 @@ class Proxy:
         assert task is not None
         if self._cut:
             return self._hang_up(request)
+        self.paths.append(request.path)
         if (answer := self.fault(request)) is not None:
             return answer
         self._open.add(task)

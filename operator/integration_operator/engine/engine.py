@@ -207,7 +207,7 @@ class Engine:
                 if time.monotonic() >= due or await self._differs():
                     missing = [await self._compare(kind) for kind in self._kinds]
                     if not any(missing):
-                        self.known.set()
+                        self._all_known()
                         due = time.monotonic() + CENSUS_SECONDS
                 delay = COUNT_SECONDS if self.known.is_set() else min(delay * 2, 2.0)
             except IntegrationError as error:
@@ -218,6 +218,11 @@ class Engine:
                 await asyncio.sleep(1.0)  # a listing comes as a burst: compare once, when it is through
                 self._relisted.clear()
                 due = 0.0
+
+    def _all_known(self) -> None:
+        if not self.known.is_set():
+            log.info("all objects are known", objects=len(self.objects))
+            self.known.set()
 
     async def _paths(self, kind: str) -> list[str]:
         """Where objects of a kind are listed; nowhere while the cluster does not serve it."""

@@ -16,6 +16,9 @@ class WidgetSpec(Model):
     text: str = ""
     copies: int = 1
     policy: bool = False
+    port: int = 80
+    hidden: bool = False
+    """With a Secret among its children."""
     secret: str | None = None
     needs: str | None = None
     claim: str | None = None
@@ -83,9 +86,11 @@ def plan(widget: Widget, world: World, now: datetime) -> Plan:
                 "apiVersion": "networking.k8s.io/v1",
                 "kind": "NetworkPolicy",
                 "metadata": {"name": widget.name},
-                "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 80}]}]},
+                "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": spec.port}]}]},
             }
         )
+    if spec.hidden:
+        children.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": f"{widget.name}-made"}})
     return Plan(
         with_ready(conditions, "Made"),
         children=tuple(children),
@@ -118,7 +123,7 @@ WIDGET = Kind(
     look=look,
     plan=plan,
     claims=claims,
-    children=(("v1", "ConfigMap"), ("networking.k8s.io/v1", "NetworkPolicy")),
+    children=(("v1", "ConfigMap"), ("v1", "Secret"), ("networking.k8s.io/v1", "NetworkPolicy")),
 )
 
 CRD: dict[str, Any] = {
