@@ -1,19 +1,32 @@
 """What is taken for granted of things that are not in the files. Everything taken is noted, and printed at the end."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from integration_operator.cli.preview.placeholders import Anything, Placeholders
 from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import Check, Manifest, Outcome
 from integration_operator.drivers import connection
-from integration_operator.drivers.gateway import GatewayDriver
 
 TOKEN_SECONDS = 3600
-KEY = "with "
-"""How the sentence begins that names the keys which were asked for."""
 CLASS = "integration-operator"
 """The GatewayClass that the chart makes."""
+
+
+@dataclass(frozen=True, order=True)
+class Assumed:
+    """One thing that was taken to be there: what was taken of it, or which keys."""
+
+    kind: str
+    namespace: str
+    name: str
+    says: str = ""
+    keys: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = f"{self.namespace}/{self.name}" if self.namespace else self.name
+        return f"{self.kind} {where}: {self.says or 'with ' + ', '.join(self.keys)}"
 
 
 class EveryPort:
@@ -26,10 +39,10 @@ class EveryPort:
 class Assumptions:
     """Answers where files are silent."""
 
-    def __init__(self, placeholders: Placeholders, drivers: Mapping[str, object]) -> None:
-        self._placeholders = placeholders
-        self._controller = next(name for name, driver in drivers.items() if isinstance(driver, GatewayDriver))
-        self._noted: dict[tuple[str, str, str], set[str]] = {}
+    def __init__(self, placeholders: Placeholders, controller: str) -> None:
+        """`controller` serves Gateways that nobody has seen."""
+        self._placeholders, self._controller = placeholders, controller
+        self._taken: dict[tuple[str, str, str], Assumed] = {}
         self._makers: Mapping[tuple[str, str], Callable[[str, str], Manifest]] = {
             ("gateway.networking.k8s.io/v1", "Gateway"): self._gateway,
             ("gateway.networking.k8s.io/v1", "GatewayClass"): self._gateway_class,
@@ -52,23 +65,19 @@ class Assumptions:
 
     def forget(self, kind: str, namespace: str, name: str) -> None:
         """It turned out to be known."""
-        self._noted.pop((kind, namespace, name), None)
+        self._taken.pop((kind, namespace, name), None)
 
-    def sentences(self) -> list[str]:
-        """What was taken for granted, one thing a line."""
-        lines = []
-        for (kind, namespace, name), details in sorted(self._noted.items()):
-            where = f"{namespace}/{name}" if namespace else name
-            keys = sorted(d.removeprefix(KEY) for d in details if d.startswith(KEY))
-            said = [*(d for d in sorted(details) if not d.startswith(KEY)), *([KEY + ", ".join(keys)] if keys else [])]
-            lines.append(f"{kind} {where}: {'; '.join(said)}")
-        return lines
+    def listed(self) -> list[Assumed]:
+        """What was taken for granted, sorted."""
+        return sorted(self._taken.values())
 
-    def _note(self, kind: str, namespace: str, name: str, detail: str) -> None:
-        self._noted.setdefault((kind, namespace, name), set()).add(detail)
+    def _note(self, kind: str, namespace: str, name: str, says: str = "", key: str = "") -> None:
+        known = self._taken.get((kind, namespace, name), Assumed(kind, namespace, name, says))
+        keys = tuple(sorted({*known.keys, key} - {""}))
+        self._taken[kind, namespace, name] = replace(known, keys=keys)
 
     def _entry(self, key: str, kind: str, name: str, namespace: str) -> str:
-        self._note(kind, namespace, name, KEY + key)
+        self._note(kind, namespace, name, key=key)
         return self._placeholders.entry(key, kind, namespace, name)
 
     def _gateway(self, name: str, namespace: str) -> Manifest:
@@ -91,7 +100,7 @@ class Assumptions:
 
     def _service(self, name: str, namespace: str) -> Manifest:
         self._note("Service", namespace, name, "has the ports that are asked for")
-        selector = {f"<selector of Service {namespace}/{name}>": ""}
+        selector = {"app": self._placeholders.text(f"<selector of Service {namespace}/{name}>")}
         return {
             "metadata": {"name": name, "namespace": namespace},
             "spec": {"ports": EveryPort(), "selector": selector},
@@ -108,9 +117,10 @@ class Assumptions:
         }
 
 
-def foreseen(check: Check, now: datetime) -> Outcome | None:
+def foreseen(check: Check, placeholders: Placeholders, now: datetime) -> Outcome | None:
     """The outcome of a check that brings something which the plan goes on with; None for those that only judge."""
     if isinstance(check.target, connection.TokenRequest):
-        token = connection.issued(f"<token from {check.target.url}>", now, TOKEN_SECONDS, check.target)
+        text = placeholders.text(f"<token from {check.target.url}>")
+        token = connection.issued(text, now, TOKEN_SECONDS, check.target)
         return Outcome(True, "Issued", data={"token": token})
     return None

@@ -10,11 +10,12 @@ from ipaddress import IPv4Address
 from typing import Any, Generic, TypeVar
 
 from integration_operator.core.plan import Manifest
-from integration_operator.engine.children import DIGEST
 
 FIRST_ADDRESS = IPv4Address("198.18.64.1")
 """From the range for benchmarks (RFC 2544), which is routed nowhere."""
 MASKED = "<secret>"
+DERIVED = "<known once applied>"
+UID = "<uid>"
 
 T = TypeVar("T")
 
@@ -42,34 +43,42 @@ class Anything(Mapping[str, T], Generic[T]):
 
 
 class Placeholders:
-    """Makes stand-ins, and knows them again."""
+    """Makes stand-ins, and knows them again. With another `salt` they are others, of the same words."""
 
-    def __init__(self) -> None:
+    def __init__(self, salt: str = "") -> None:
+        self._salt = salt
         self._words: dict[str, str] = {}
         """What is printed for what plans work with."""
-        self._texts: set[str] = set()
+        self._derived: set[str] = set()
+        self._first = FIRST_ADDRESS + (2**14 if salt else 0)
+
+    def text(self, words: str) -> str:
+        """Any text that nobody knows."""
+        stand_in = words + self._salt
+        self._words[stand_in] = words
+        return stand_in
 
     def entry(self, key: str, kind: str, namespace: str, name: str) -> str:
         """The value of one entry of a Secret or ConfigMap."""
-        text = f"<{key} of {kind} {namespace}/{name}>"
-        self._texts.add(text)
-        return text
+        return self.text(f"<{key} of {kind} {namespace}/{name}>")
 
     def address(self, host: str) -> str:
         """An IP address of a host name."""
         words = f"<addresses of {host}>"
-        for address, known in self._words.items():
-            if known == words:
-                return address
-        address = str(FIRST_ADDRESS + len(self._words))
+        known = next((stand_in for stand_in, w in self._words.items() if w == words), None)
+        address = known or str(self._first + len(self._words))
         self._words[address] = words
         return address
 
     def host(self, kind: str, namespace: str, name: str) -> str:
         """The host name of something that nobody has seen."""
-        host = f"{name}.{namespace}.invalid"
+        host = f"{name}.{namespace}.{'other' if self._salt else 'some'}.invalid"
         self._words[host] = f"<host of {kind} {namespace}/{name}>"
         return host
+
+    def derive(self, text: str) -> None:
+        """Take note of a text that was made from stand-ins, as a digest is."""
+        self._derived.add(text)
 
     def inside(self, value: Any) -> list[str]:
         """The stand-ins in a value, in words, sorted."""
@@ -79,8 +88,9 @@ class Placeholders:
             return sorted({words for v in value for words in self.inside(v)})
         if not isinstance(value, str):
             return []
-        words = [w for w in self._texts if w in value]
-        return sorted([*words, *(w for stand_in, w in self._words.items() if stand_in in value)])
+        if value in self._derived:
+            return [DERIVED]
+        return sorted(words for stand_in, words in self._words.items() if stand_in in value)
 
     def revealed(self, value: Any) -> Any:
         """A value as it is printed: stand-ins in words, blocks of one stand-in address without their length."""
@@ -88,18 +98,19 @@ class Placeholders:
             return {k: self.revealed(v) for k, v in value.items()}
         if isinstance(value, list | tuple):
             return [self.revealed(v) for v in value]
-        if isinstance(value, str):
-            for word, words in self._words.items():
-                value = re.sub(rf"(?<![\w.]){re.escape(word)}(/32)?(?![\w.])", words, value)
+        if not isinstance(value, str):
+            return value
+        if value in self._derived:
+            return DERIVED
+        for stand_in, words in self._words.items():
+            if stand_in in value:
+                value = re.sub(rf"(?<![\w.]){re.escape(stand_in)}(/32)?(?![\w.])", words, value)
         return value
 
 
 def masked(manifest: Manifest) -> dict[str, Any]:
-    """A manifest without the values of a Secret; its keys stay. Neither stays the digest, made from values."""
+    """A manifest without the values of a Secret; its keys stay."""
     result = dict(manifest)
-    meta = manifest["metadata"]
-    if DIGEST in (meta.get("annotations") or {}):
-        result["metadata"] = {**meta, "annotations": {**meta["annotations"], DIGEST: "<digest>"}}
     if manifest.get("kind") == "Secret":
         for field in ("data", "stringData"):
             if field in manifest:

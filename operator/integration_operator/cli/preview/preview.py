@@ -3,13 +3,13 @@
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from integration_operator import registry
 from integration_operator.cli.preview.assumed import Assumptions, foreseen
 from integration_operator.cli.preview.files import Document, Problem
-from integration_operator.cli.preview.placeholders import Placeholders
+from integration_operator.cli.preview.placeholders import UID, Placeholders
 from integration_operator.cli.preview.reader import Identity, PreviewReader, identity
 from integration_operator.cli.preview.validate import Invalid, ours, validated
 from integration_operator.cli.run import DEBUG
@@ -21,7 +21,6 @@ from integration_operator.engine.children import finished
 
 PASSES = 4
 """Looks at one object at most: the second knows its own children, a later one what its checks bring."""
-UID = "<uid>"
 
 
 @dataclass(frozen=True)
@@ -79,14 +78,12 @@ class Nothing:
 class Preview:
     """All that is known while planning; asks `beyond` for what the files don't have, then assumes."""
 
-    def __init__(self, environment: Environment, beyond: Beyond | None = None, now: datetime | None = None) -> None:
-        self.environment = environment
-        self.now = now or datetime.now(UTC)
+    def __init__(self, environment: Environment, beyond: Beyond, placeholders: Placeholders, now: datetime) -> None:
+        self.environment, self.placeholders, self.now = environment, placeholders, now
         self.drivers: dict[str, object] = {d.name: d for d in (make(AddressRules()) for make in registry.DRIVERS)}
-        self.placeholders = Placeholders()
-        self.assumptions = Assumptions(self.placeholders, self.drivers)
+        self.assumptions = Assumptions(self.placeholders, environment.gateway_controller)
         self.problems: list[Problem] = []
-        self._beyond: Beyond = beyond or Nothing()
+        self._beyond = beyond
         self._kinds = {kind.name: kind for kind in registry.KINDS}
         self._resources: dict[Key, tuple[Resource[Any], dict[str, Any], str]] = {}
         """Validated, raw, and where it stands."""
@@ -108,6 +105,8 @@ class Preview:
                 self._take(document, namespace, live or {})
             except Invalid as error:
                 self.problems.append(Problem(document.source, document.title, error.messages))
+        for key in (live or {}).keys() - self._resources.keys():
+            self._know(key, dict((live or {})[key]), "")
 
     def _take(self, document: Document, namespace: str, live: Mapping[Key, Manifest]) -> None:
         validated(document, self._kinds)
@@ -117,7 +116,7 @@ class Preview:
             raise Invalid([f"stands twice, first in {self._resources[key][2]}"])
         # As the API server would have it: what is older owns a place, and files create in their order.
         born = self.now + timedelta(microseconds=len(self._resources))
-        given = {"uid": UID, "creationTimestamp": born.isoformat()}
+        given = {"uid": self.placeholders.text(UID), "creationTimestamp": born.isoformat()}
         if there := live.get(key):
             given = {k: there["metadata"][k] for k in given}
         raw = {**document.manifest, "metadata": {**meta, **given}}
@@ -163,7 +162,7 @@ class Preview:
             reader = PreviewReader(self, key, own, outcomes)
             plan = kind.plan(resource, await kind.look(resource, reader), self.now)
             made = {identity(child, key.namespace) for child in plan.children or ()} & reader.read
-            brought = {c.name: found for c in plan.checks if (found := foreseen(c, self.now))}
+            brought = {c.name: found for c in plan.checks if (found := foreseen(c, self.placeholders, self.now))}
             if made <= own and brought.keys() <= outcomes.keys():
                 break
             own, outcomes = own | made, {**brought, **outcomes}

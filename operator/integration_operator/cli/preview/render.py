@@ -1,14 +1,17 @@
 """A preview as a tree, as YAML and as JSON."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 from rich.text import Text
 from rich.tree import Tree
 
+from integration_operator.cli.options import Output
 from integration_operator.cli.output import console, text, to_json, to_yaml_stream
-from integration_operator.cli.preview.placeholders import Placeholders, masked
+from integration_operator.cli.preview.changes import Comparison
+from integration_operator.cli.preview.placeholders import DERIVED, UID, Placeholders, masked
 from integration_operator.cli.preview.preview import Planned, Preview
 from integration_operator.core.model import format_duration
 from integration_operator.core.plan import Condition, Manifest
@@ -34,10 +37,10 @@ def tree(planned: Sequence[Planned], preview: Preview) -> None:
             every = f"{check.driver}, every {_about(check.interval)}"
             root.add(text(("probed", "faint"), f" {check.name} ", (every, "faint")))
         out.print(root)
-    if taken := preview.assumptions.sentences():
+    if taken := preview.assumptions.listed():
         out.print(text("\n", ("Taken for granted, since the files don't have it:", "name")))
-        for sentence in taken:
-            out.print(f"  {sentence}")
+        for assumed in taken:
+            out.print(f"  {assumed}")
     children = sum(len(one.children) for one in planned)
     out.print(f"\n{_count(len(planned), 'object')}, {_count(children, 'child', 'ren')}")
 
@@ -72,7 +75,7 @@ def _child(child: Manifest, placeholders: Placeholders) -> Text:
     if child["kind"] == "Secret":
         keys = ", ".join(sorted(child.get("data") or {}))
         return line.append_text(text((f"  keys: {keys}", "faint")))
-    if found := placeholders.inside(child):
+    if found := [words for words in placeholders.inside(child) if words not in (UID, DERIVED)]:
         line.append_text(text((f"  to be filled in: {', '.join(found)}", "faint")))
     return line
 
@@ -96,8 +99,9 @@ def yaml(planned: Sequence[Planned], preview: Preview) -> None:
 def json(planned: Sequence[Planned], preview: Preview) -> None:
     """Everything: objects with conditions, children and checks; problems; what was taken for granted."""
     problems = [{"source": p.source, "object": p.title, "messages": list(p.messages)} for p in preview.problems]
+    assumed = [asdict(one) for one in preview.assumptions.listed()]
     objects = [_object(one, preview.placeholders) for one in planned]
-    print(to_json({"objects": objects, "problems": problems, "assumed": preview.assumptions.sentences()}))
+    print(to_json({"objects": objects, "problems": problems, "assumed": assumed}))
 
 
 def _object(one: Planned, placeholders: Placeholders) -> dict[str, Any]:
@@ -114,3 +118,19 @@ def _object(one: Planned, placeholders: Placeholders) -> dict[str, Any]:
             {"name": c.name, "driver": c.driver, "interval": format_duration(c.interval)} for c in one.plan.checks
         ],
     }
+
+
+_MARKS = {"+": "good", "-": "bad", "@": "faint"}
+
+
+def changes(found: Comparison, planned: Sequence[Planned], output: Output) -> None:
+    """What would change, as a diff that tools for diffs can read; JSON where asked for."""
+    if output is Output.JSON:
+        listed = [asdict(change) for change in found.changes]
+        held = [one.key._asdict() for one in planned if one.held]
+        print(to_json({"changes": listed, "problems": found.problems, "held": held}))
+        return
+    out = console()
+    for change in found.changes:
+        for line in change.diff.splitlines():
+            out.print(text((line, _MARKS.get(line[0], ""))))
