@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from integration_operator.core.binding import Binding
 
 
@@ -19,6 +22,16 @@ class Target:
     encrypted: bool = True
     path: str = "/"
     expected: tuple[int, ...] = ()
+
+    def same_but_for_the_token(self, other: "Target") -> bool:
+        """Whether what was found of the other holds for this one: a token that was renewed changes no verdict."""
+        return self._without_token() == other._without_token()
+
+    def _without_token(self) -> "Target":
+        if self.binding.token_mark is None:
+            return self
+        binding = replace(self.binding, token=None, header_value=None, issued_at=None, expires_at=None, token_mark="")
+        return replace(self, binding=binding)
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,8 @@ class TokenRequest:
     audience: str | None = None
     method: str = "client_secret_basic"
     ca: str | None = None
+    instead_of: str = field(default="", repr=False)
+    """Mark of a token that was refused before its end, so that another is fetched at once."""
 
     def mark(self, token: str) -> str:
         """What tells later whether a token was asked for with these very credentials.
@@ -57,9 +72,14 @@ class Token:
         return datetime.fromisoformat(self.expires_at)
 
     @property
+    def issued(self) -> datetime:
+        """When it was asked for."""
+        return datetime.fromisoformat(self.issued_at)
+
+    @property
     def life(self) -> timedelta:
         """How long it holds in all."""
-        return self.ends - datetime.fromisoformat(self.issued_at)
+        return self.ends - self.issued
 
     def made_with(self, request: TokenRequest) -> bool:
         """Whether this request, unchanged, gave it."""
@@ -81,6 +101,16 @@ def issued(value: str, now: datetime, seconds: float, request: TokenRequest) -> 
     now = now.astimezone(UTC).replace(microsecond=0)
     ends = now + timedelta(seconds=seconds)
     return Token(value, now.isoformat(), ends.isoformat(), request.mark(value))
+
+
+def common_name(certificate: str) -> str | None:
+    """The common name in a PEM certificate, which PostgreSQL takes for the user's; None where there is none."""
+    try:
+        subject = x509.load_pem_x509_certificate(certificate.encode()).subject
+    except ValueError:
+        return None
+    names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else None
 
 
 def with_credentials(

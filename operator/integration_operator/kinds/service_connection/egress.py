@@ -8,30 +8,43 @@ from integration_operator.kinds.service_connection.look import World
 from integration_operator.kinds.service_connection.model import ServiceConnection
 
 DNS = {"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}
+DNS_PODS = {"to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}]}
+"""A cluster's DNS may listen on another port behind its Service: policies see the port of the pod."""
+
+
+def addressed(connection: ServiceConnection, world: World) -> dict[str, Any] | None:
+    """The rule that allows this connection; None where there is no address to allow."""
+    to_service = _to_service(connection, world.service) if world.service else None
+    return to_service or _to_addresses(connection, world)
 
 
 def policies(connection: ServiceConnection, world: World) -> list[Manifest]:
-    """One NetworkPolicy for each consumer; none where there is no address to allow, so that nothing is cut off."""
-    rule = _to_service(connection, world.service) if world.service else _to_addresses(connection, world)
-    if rule is None:
-        return []
-    # A cluster's DNS may listen on another port behind its Service, so DNS is allowed to pods on any port of theirs.
-    dns_pods = {
-        "to": [{"namespaceSelector": {}, "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}],
-    }
-    return [
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "NetworkPolicy",
-            "metadata": {"name": f"{connection.name[:240]}-egress-{number}"},
-            "spec": {
-                "podSelector": consumer.pod_selector.model_dump(by_alias=True, exclude_defaults=True),
-                "policyTypes": ["Egress"],
-                "egress": [DNS, dns_pods, rule],
-            },
-        }
-        for number, consumer in enumerate(connection.spec.consumers)
-    ]
+    """One NetworkPolicy for each consumer.
+
+    Without an address those that are there stay as they are, for to remove them would open everything, and none is
+    made, so that nothing is cut off. Where rules deny every address, only DNS is allowed.
+    """
+    rule = addressed(connection, world)
+    live = {c["metadata"]["name"]: c["spec"].get("egress", []) for c in world.live if c["kind"] == "NetworkPolicy"}
+    made: list[Manifest] = []
+    for number, consumer in enumerate(connection.spec.consumers):
+        name = f"{connection.name[:240]}-egress-{number}"
+        if rule or world.resolution.denied:
+            egress = [DNS, DNS_PODS, *([rule] if rule else ())]
+        elif name in live:
+            egress = live[name]
+        else:
+            continue
+        selector = consumer.pod_selector.model_dump(by_alias=True, exclude_defaults=True)
+        made.append(
+            {
+                "apiVersion": "networking.k8s.io/v1",
+                "kind": "NetworkPolicy",
+                "metadata": {"name": name},
+                "spec": {"podSelector": selector, "policyTypes": ["Egress"], "egress": egress},
+            }
+        )
+    return made
 
 
 def _to_addresses(connection: ServiceConnection, world: World) -> dict[str, Any] | None:

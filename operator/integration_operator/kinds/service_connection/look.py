@@ -25,7 +25,9 @@ class World:
     service: Manifest | None = None
     """The Service behind a host name of this cluster, whose pods egress policies must name."""
     binding: Mapping[str, bytes] | None = field(default=None, repr=False)
-    """The binding Secret as it is: what keeps a token over a restart."""
+    """The binding Secret as it is, where it keeps a token over a restart."""
+    live: tuple[Manifest, ...] = ()
+    """The children as the cluster has them."""
     used_by: tuple[Claimant, ...] = ()
     probed: Outcome | None = None
     token: Outcome | None = field(default=None, repr=False)
@@ -56,9 +58,10 @@ async def look(connection: ServiceConnection, reader: Reader) -> World:
         ca=ca,
         certificate=certificate,
         key=key,
-        resolution=await reader.resolve(connection.host),
+        resolution=await reader.resolve(connection.host) if spec.consumers else Resolution(),
         service=await _service(connection, reader) if spec.consumers else None,
-        binding=await reader.secret(connection.binding_name, namespace),
+        binding=await reader.secret(connection.binding_name, namespace) if connection.oauth2 else None,
+        live=await reader.children(),
         used_by=reader.claimants(f"ref:ServiceConnection/{namespace}/{connection.name}"),
         probed=reader.outcome("Reachable"),
         token=reader.outcome("Token"),

@@ -150,7 +150,8 @@ class HttpCheck(Model):
         list[Annotated[int, Field(ge=100, le=599)]],
         Field(max_length=32, json_schema_extra={"x-kubernetes-list-type": "set"}),
     ] = Field(
-        default_factory=list, description="Statuses that count as working; all below 500 but 401, 403 when empty."
+        default_factory=list,
+        description="Statuses that count as working; all below 500 but redirects, 401 and 403 when empty.",
     )
 
 
@@ -326,6 +327,11 @@ class ServiceConnection(Resource[ServiceConnectionSpec]):
         if self.spec.http:
             return self.spec.http.url.startswith("https://")
         return not self.spec.allow_insecure or self.spec.tls is not None
+
+    @property
+    def oauth2(self) -> OAuth2ClientCredentials | None:
+        """How its token is fetched, where it has one."""
+        return self.spec.credentials.oauth2_client_credentials if self.spec.credentials else None
 
     @property
     def binding_name(self) -> str:

@@ -1,18 +1,15 @@
 """All decisions about a ServiceConnection."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from zlib import crc32
 
 from integration_operator.core.binding import Binding
 from integration_operator.core.plan import Check, Condition, Manifest, Outcome, Plan, with_ready
 from integration_operator.drivers import connection as neutral
-from integration_operator.kinds.service_connection.egress import policies
+from integration_operator.kinds.service_connection import tokens
+from integration_operator.kinds.service_connection.egress import addressed, policies
 from integration_operator.kinds.service_connection.look import World
 from integration_operator.kinds.service_connection.model import HealthCheck, ServiceConnection
-
-RENEW_AT = 2 / 3
-"""The part of a token's life after which a new one is fetched."""
 
 
 class Reason(StrEnum):
@@ -27,23 +24,37 @@ class Reason(StrEnum):
     RESOLVED = "ResolvedRefs"
     """Everything that is referred to is there."""
     PENDING = "Pending"
-    """Waiting for the first probe."""
+    """Waiting for the first probe, or the first token."""
     NOT_REQUIRED = "NotRequired"
     """No credentials are given, and the system asked for none."""
     VALID = "Valid"
     """The system took the credentials."""
+    RENEWAL_FAILING = "RenewalFailing"
+    """The present token still serves, but no new one can be fetched: the message says why."""
     UNKNOWN = "Unreachable"
     """Credentials can't be judged while the system can't be reached."""
-    TOKEN_FAILED = "TokenNotIssued"  # noqa: S105 - a reason, no password
-    """The token endpoint did not give a token: the message says why."""
     PROGRAMMED = "Programmed"
     """The consumers' egress policies allow this connection and DNS."""
     NO_ADDRESS = "NoAddress"
     """The host name has no address that a policy could allow."""
+    ADDRESS_DENIED = "AddressDenied"
+    """The operator's outbound rules deny every address: the consumers get DNS only."""
 
 
+REFUSALS = {
+    "AuthenticationFailed",
+    "PermissionDenied",
+    "ClientCertificateRefused",
+    "InvalidCredentials",
+    "ScopeRefused",
+    "TokenRequestRefused",
+    "RedirectRefused",
+}
+"""What a token endpoint answers that waiting does not mend."""
 ABOUT_CREDENTIALS = {"AuthenticationFailed", "PermissionDenied", "ClientCertificateRefused"}
 """Probe reasons that say: reached, but not let in."""
+UNUSABLE = {"InvalidCredentials"}
+"""Probe reasons that say: what was given could not even be tried."""
 
 
 def plan(connection: ServiceConnection, world: World, now: datetime) -> Plan:
@@ -53,74 +64,33 @@ def plan(connection: ServiceConnection, world: World, now: datetime) -> Plan:
     if world.missing:
         missing = Condition("ResolvedRefs", False, Reason.NOT_FOUND, world.missing)
         return Plan.hold(accepted, missing, status=status)
-    resolved = Condition("ResolvedRefs", True, Reason.RESOLVED)
-    token = _token(connection, world, now)
-    checks = [_token_check(connection, world, token, now)] if _oauth(connection) else []
-    if _oauth(connection) and token is None:
-        failure = world.token
-        waiting = Condition(
-            "CredentialsValid",
-            False if failure and not failure.ok else None,
-            Reason.TOKEN_FAILED if failure and not failure.ok else Reason.PENDING,
-            failure.message if failure else "fetching a token",
-        )
-        conditions = with_ready([accepted, resolved, waiting])
-        return Plan(conditions, children=None, checks=tuple(checks), status=status)
+    oauth, token = connection.oauth2, tokens.present(world) if connection.oauth2 else None
+    serving = oauth is None or (token is not None and token.ends > now)
     binding = _binding(connection, world, token)
-    checks.append(_probe(connection, world, binding))
-    conditions_ = [accepted, resolved, *_judged(connection, world)]
-    children: list[Manifest] = [_secret(connection, binding)]
+    probe = _probe(connection, binding)
+    checks = [tokens.check(connection, oauth, world, now)] if oauth else []
+    children: list[Manifest] = []
+    if serving or token:
+        # A token that has ended stays in the binding until there is another: those who mount it must not fall.
+        children.append(_secret(connection, binding))
+        status["binding"] = {"name": connection.binding_name}
+    conditions = [accepted, Condition("ResolvedRefs", True, Reason.RESOLVED)]
+    if serving:
+        checks.append(probe)
+        conditions += _judged(connection, world, probe.target, token)
+    else:
+        conditions += _without_token(world)
     if connection.spec.consumers:
-        made = policies(connection, world)
-        children += made
-        conditions_.append(
-            Condition("EgressProgrammed", True, Reason.PROGRAMMED)
-            if made
-            else Condition("EgressProgrammed", False, Reason.NO_ADDRESS, f"{connection.host} has no permitted address")
-        )
+        children += policies(connection, world)
+        conditions.append(_egress(connection, world))
     if token:
         status["tokenExpiresAt"] = token.expires_at
-    status["binding"] = {"name": connection.binding_name}
     return Plan(
-        with_ready(conditions_, Reason.CONNECTED), children=tuple(children), checks=tuple(checks), status=status
-    )
-
-
-def _oauth(connection: ServiceConnection) -> bool:
-    credentials = connection.spec.credentials
-    return credentials is not None and credentials.oauth2_client_credentials is not None
-
-
-def _token(connection: ServiceConnection, world: World, now: datetime) -> neutral.Token | None:
-    """The token to serve: the newest one, else the one in the binding from before a restart, while it lasts."""
-    if not _oauth(connection):
-        return None
-    fetched = world.token.data.get("token") if world.token and world.token.ok else None
-    kept = neutral.Token.parse(world.binding) if world.binding else None
-    candidates = [t for t in (fetched, kept) if isinstance(t, neutral.Token) and t.ends > now]
-    if isinstance(fetched, neutral.Token) and fetched in candidates:
-        return fetched
-    return max(candidates, key=lambda t: t.ends, default=None)
-
-
-def _token_check(connection: ServiceConnection, world: World, token: neutral.Token | None, now: datetime) -> Check:
-    oauth = connection.spec.credentials.oauth2_client_credentials if connection.spec.credentials else None
-    assert oauth is not None
-    target = neutral.TokenRequest(
-        url=oauth.token_url,
-        client_id=world.values[(oauth.client_id_ref.name, oauth.client_id_ref.key)],
-        client_secret=world.values[(oauth.client_secret_ref.name, oauth.client_secret_ref.key)],
-        scopes=tuple(oauth.scopes),
-        audience=oauth.audience,
-        method=oauth.method,
-        ca=world.ca,
-    )
-    life = token.life if token else timedelta(minutes=5)
-    # Between 60 % and 2/3 of its life, the same for one object each time.
-    share = RENEW_AT - (crc32(connection.metadata.uid.encode()) % 100) / 1500
-    first = token.ends - life * (1 - share) if token and token.made_with(target) else None
-    return Check(
-        "Token", "oauth2", target, max(life * share, timedelta(seconds=1)), timedelta(seconds=10), first_at=first
+        with_ready(conditions, Reason.CONNECTED),
+        children=tuple(children),
+        checks=tuple(checks),
+        status=status,
+        requeue_at=tokens.next_decision(world, token, now) if token else None,
     )
 
 
@@ -133,6 +103,7 @@ def _binding(connection: ServiceConnection, world: World, token: neutral.Token |
         "postgresql": f"postgresql://{bracketed}:{port}/{spec.postgresql.database}" if spec.postgresql else "",
         "nats": f"{'tls' if connection.encrypted else 'nats'}://{bracketed}:{port}",
     }
+    alone = spec.postgresql and not spec.credentials and world.certificate
     binding = Binding(
         type=connection.type,
         provider="integration-operator",
@@ -140,6 +111,7 @@ def _binding(connection: ServiceConnection, world: World, token: neutral.Token |
         port=str(port),
         uri=uris[connection.type],
         database=spec.postgresql.database if spec.postgresql else None,
+        username=neutral.common_name(world.certificate) if alone and world.certificate else None,
         server_name=spec.tls.server_name if spec.tls else None,
         ca_crt=world.ca,
         tls_crt=world.certificate,
@@ -168,7 +140,7 @@ def _secrets(connection: ServiceConnection, world: World) -> tuple[str, tuple[st
     return "oauth2", (), ""
 
 
-def _probe(connection: ServiceConnection, world: World, binding: Binding) -> Check:
+def _probe(connection: ServiceConnection, binding: Binding) -> Check:
     health = connection.spec.health_check or HealthCheck()
     path = health.http.path if health.http else "/"
     target = neutral.Target(
@@ -187,26 +159,61 @@ def _probe(connection: ServiceConnection, world: World, binding: Binding) -> Che
     )
 
 
-def _judged(connection: ServiceConnection, world: World) -> list[Condition]:
-    """CredentialsValid and Reachable, out of one probe."""
-    outcome: Outcome | None = world.probed
-    if outcome is None:
-        pending = "being probed"
-        return [
-            Condition("CredentialsValid", None, Reason.PENDING, pending),
-            Condition("Reachable", None, Reason.PENDING, pending),
-        ]
-    if outcome.reason in ABOUT_CREDENTIALS:
-        return [
-            Condition("CredentialsValid", False, outcome.reason, outcome.message),
-            Condition("Reachable", True, Reason.CONNECTED),
-        ]
-    if outcome.ok:
+def _judged(
+    connection: ServiceConnection, world: World, target: neutral.Target, token: neutral.Token | None
+) -> list[Condition]:
+    """CredentialsValid and Reachable, out of one probe; a token endpoint that refuses us is heard first."""
+    outcome = world.probed
+    if outcome is None or not _of(outcome, target):
+        credentials = Condition("CredentialsValid", None, Reason.PENDING, "being probed")
+        reachable = Condition("Reachable", None, Reason.PENDING, "being probed")
+    elif outcome.reason in ABOUT_CREDENTIALS:
+        credentials = Condition("CredentialsValid", False, outcome.reason, outcome.message)
+        reachable = Condition("Reachable", True, Reason.CONNECTED)
+    elif outcome.reason in UNUSABLE:
+        credentials = Condition("CredentialsValid", False, outcome.reason, outcome.message)
+        reachable = Condition("Reachable", None, outcome.reason, outcome.message)
+    elif outcome.ok:
         given = connection.spec.credentials is not None or world.certificate is not None
-        valid = Condition("CredentialsValid", True, Reason.VALID if given else Reason.NOT_REQUIRED)
-        return [valid, outcome.condition("Reachable")]
-    unknown = Condition("CredentialsValid", None, Reason.UNKNOWN, "can't be judged while it can't be reached")
-    return [unknown, outcome.condition("Reachable")]
+        credentials = Condition("CredentialsValid", True, Reason.VALID if given else Reason.NOT_REQUIRED)
+        reachable = outcome.condition("Reachable")
+    else:
+        unknown = "can't be judged while it can't be reached"
+        credentials = Condition("CredentialsValid", None, Reason.UNKNOWN, unknown)
+        reachable = outcome.condition("Reachable")
+    failure = tokens.failure(world)
+    if failure and token and credentials.status is not False:
+        note = f"{failure.message}; the present token serves until {token.expires_at}"
+        if failure.reason in REFUSALS:
+            credentials = Condition("CredentialsValid", False, failure.reason, note)
+        elif credentials.status:
+            credentials = Condition("CredentialsValid", True, Reason.RENEWAL_FAILING, note)
+    return [credentials, reachable]
+
+
+def _of(outcome: Outcome, target: neutral.Target) -> bool:
+    """Whether an outcome is about what is planned now, and not about another host or password."""
+    return not isinstance(outcome.target, neutral.Target) or outcome.target.same_but_for_the_token(target)
+
+
+def _without_token(world: World) -> list[Condition]:
+    failure = tokens.failure(world)
+    credentials = (
+        Condition("CredentialsValid", False, failure.reason, failure.message)
+        if failure
+        else Condition("CredentialsValid", None, Reason.PENDING, "fetching a token")
+    )
+    return [credentials, Condition("Reachable", None, Reason.PENDING, "waiting for a token")]
+
+
+def _egress(connection: ServiceConnection, world: World) -> Condition:
+    if addressed(connection, world):
+        return Condition("EgressProgrammed", True, Reason.PROGRAMMED)
+    if denied := world.resolution.denied:
+        message = f"{connection.host} leads to {', '.join(denied)}, which outbound rules deny: consumers get DNS only"
+        return Condition("EgressProgrammed", False, Reason.ADDRESS_DENIED, message)
+    message = f"{connection.host} has no address: the policies stay as they are"
+    return Condition("EgressProgrammed", False, Reason.NO_ADDRESS, message)
 
 
 def _secret(connection: ServiceConnection, binding: Binding) -> Manifest:
@@ -223,9 +230,9 @@ def _status(connection: ServiceConnection, world: World) -> dict[str, object]:
     host = f"[{connection.host}]" if ":" in connection.host else connection.host
     users = sorted({c.key for c in world.used_by})[:64]
     status: dict[str, object] = {"type": connection.type, "endpoint": f"{host}:{connection.port}"}
-    if not connection.encrypted:
+    if not connection.encrypted or (connection.oauth2 and connection.oauth2.token_url.startswith("http://")):
         status["plainText"] = True
-    if world.binding is not None:
+    if any((c["kind"], c["metadata"]["name"]) == ("Secret", connection.binding_name) for c in world.live):
         status["binding"] = {"name": connection.binding_name}
     if users:
         status["usedBy"] = [{"kind": k.kind, "namespace": k.namespace, "name": k.name} for k in users]
