@@ -99,8 +99,12 @@ class Token:
 def issued(value: str, now: datetime, seconds: float, request: TokenRequest) -> Token:
     """A token as the endpoint gave it."""
     now = now.astimezone(UTC).replace(microsecond=0)
-    ends = now + timedelta(seconds=seconds)
-    return Token(value, now.isoformat(), ends.isoformat(), request.mark(value))
+    return Token(value, _text(now), _text(now + timedelta(seconds=seconds)), request.mark(value))
+
+
+def _text(moment: datetime) -> str:
+    """RFC 3339, as Kubernetes writes times."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def common_name(certificate: str) -> str | None:
