@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import ssl
 import time
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -14,6 +15,7 @@ import httpx
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.gateway import ProbeHost, ProbeRequest, RouteProbe
+from integration_operator.drivers.probes import dial
 from integration_operator.drivers.probes.dial import Tls, Unconnected, classify
 
 ANSWERED = "x-envoy-upstream-service-time"
@@ -98,7 +100,16 @@ class RouteProbing:
             ) as response:
                 return judge(target.decisive, host.host, request, response.status_code, response.headers, nonce)
         except (httpx.HTTPError, OSError) as error:
-            return classify(error, f"the gateway for {host.host}")
+            return _unanswered(classify(error, f"the gateway for {host.host}"), host.host)
+
+
+def _unanswered(outcome: Outcome, host: str) -> Outcome:
+    """What stands in the way to the gateway, with what helps there."""
+    hints = {
+        dial.Reason.TLS_NAME_MISMATCH: f"the Gateway's certificate is not for {host}: see its listener",
+        dial.Reason.TLS_UNTRUSTED: "the Gateway's certificate is not that of its listener's Secret",
+    }
+    return replace(outcome, message=hints.get(dial.Reason(outcome.reason), outcome.message))
 
 
 _PASSING = {Reason.NOT_ROUTED, Reason.OTHER_ANSWERED, Reason.NOT_GONE}
@@ -118,8 +129,6 @@ def judge(
 ) -> Outcome | None:
     """What is wrong with an answer; None where it is as it should be."""
     version = f"version {request.version}"
-    if status == 429 and ANSWERED not in headers:
-        return None  # its own rate limit: a busy route is not a broken one
     if request.mark and headers.get(request.mark.answer) != nonce:
         if status == 404:
             return Outcome(False, Reason.NOT_ROUTED, f"the gateway does not know {host}{request.path}")
@@ -129,20 +138,22 @@ def judge(
             f"{version}: {host}{request.path} is answered with {status} by another configuration:"
             " the gateway has not taken this one, or another route has its place",
         )
+    if status == 429 and ANSWERED not in headers:
+        return None  # its own rate limit: a busy route is not a broken one
     if request.gone:
         return None if status == 410 else Outcome(False, Reason.NOT_GONE, f"{version} answers {status}, not 410")
-    if request.expected:
-        if status in request.expected:
-            return None
-        expected = ", ".join(map(str, request.expected))
-        return Outcome(False, Reason.UNEXPECTED_STATUS, f"{version} answers {status}, expected {expected}")
+    if request.expected and status in request.expected:
+        return None
     if request.credential and status == 401:
         return Outcome(False, Reason.CREDENTIAL_REFUSED, f"{version}: its backend does not take the credential (401)")
-    if ANSWERED in headers:
-        return None
-    if status >= 500:
+    if status >= 500 and ANSWERED not in headers:
         message = f"{version}: the gateway answers {status}: it gets no answer from the backend"
         return Outcome(False, Reason.BACKEND_UNAVAILABLE, message)
+    if request.expected:
+        expected = ", ".join(map(str, request.expected))
+        return Outcome(False, Reason.UNEXPECTED_STATUS, f"{version} answers {status}, expected {expected}")
+    if ANSWERED in headers:
+        return None
     if status == 404 and not request.mark:
         return Outcome(False, Reason.NOT_ROUTED, f"the gateway does not know {host}{request.path}")
     if decisive:
