@@ -123,14 +123,22 @@ def structural(schema: dict[str, Any], definitions: dict[str, Any] | None = None
     if isinstance(extra, dict):
         result["additionalProperties"] = structural(extra, definitions)
         names = schema.get("propertyNames")
-        if isinstance(names, dict) and "maxLength" in names:
-            rule = f"self.all(key, key.size() <= {names['maxLength']})"
-            message = f"keys have at most {names['maxLength']} characters"
-            result["x-kubernetes-validations"] = [
-                *result.get("x-kubernetes-validations", []),
-                {"rule": rule, "message": message},
-            ]
+        if isinstance(names, dict):
+            rules = [*result.get("x-kubernetes-validations", []), *_of_keys(names)]
+            result["x-kubernetes-validations"] = rules
     return result
+
+
+def _of_keys(names: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rules of a map's keys, as rules of the map: a structural schema says nothing of keys."""
+    size = f"self.all(key, key.size() <= {names['maxLength']})"
+    return [
+        {"rule": size, "message": f"keys have at most {names['maxLength']} characters", "reason": "FieldValueInvalid"},
+        *(
+            {**r, "rule": f"self.all(key, {r['rule'].replace('self.', 'key.')})"}
+            for r in names["x-kubernetes-validations"]
+        ),
+    ]
 
 
 def unbounded(schema: dict[str, Any], path: str) -> list[str]:

@@ -4,6 +4,7 @@ A rule is written once and has two faces: the CEL that the API server checks (wi
 and the Python that `kubectl integrations plan` and the operator check. They stand side by side on purpose.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -51,13 +53,28 @@ class Rule:
 
 
 class Model(BaseModel):
-    """A part of a spec or status: camelCase outside, unknown fields refused, immutable."""
+    """A part of a spec or status: camelCase outside, unknown fields refused, types taken strictly, immutable."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", strict=True, frozen=True)
     rules: ClassVar[tuple[Rule, ...]] = ()
+    _keyed: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
+    """Lists without duplicates (x-kubernetes-list-type set or map), with their keys."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        cls._keyed = tuple(
+            (name, tuple(extra.get("x-kubernetes-list-map-keys") or ()))  # type: ignore[arg-type]
+            for name, extra in extras.items()
+            if isinstance(extra, dict) and extra.get("x-kubernetes-list-type") in ("set", "map")
+        )
 
     @model_validator(mode="after")
     def _hold_rules(self) -> Self:
+        for name, keys in type(self)._keyed:
+            values = [{k: getattr(item, k) for k in keys} if keys else item for item in getattr(self, name)]
+            if twice := next((v for i, v in enumerate(values) if v in values[:i]), None):
+                raise PydanticCustomError("duplicate", "{message}", {"message": f"Duplicate value: {_compact(twice)}"})
         for rule in type(self).rules:
             if rule.check is not None and not rule.check(self):
                 raise PydanticCustomError("rule", "{message}", {"message": rule.message})
@@ -69,6 +86,10 @@ class Model(BaseModel):
         if cls.rules:
             json_schema["x-kubernetes-validations"] = [rule.schema() for rule in cls.rules]
         return json_schema
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def exactly_one(*fields: str) -> Rule:
@@ -93,23 +114,24 @@ def immutable(field: str, why: str) -> Rule:
 
 
 def _fits(pattern: str, value: str) -> bool:
-    """As RE2 has it, where `$` is the very end: Python's would let a last line break through."""
-    return re.search(pattern.removesuffix("$") + r"\Z", value) is not None
+    """As RE2 has it: classes are ASCII, and `$` is the very end, where Python's would let a last line break through."""
+    return re.search(pattern.removesuffix("$") + r"\Z", value, re.ASCII) is not None
 
 
 @dataclass(frozen=True)
 class Matching:
-    """A string (1 to `limit` characters) that matches a pattern, with a message that says what to write instead."""
+    """A string (`least` to `limit` characters) that matches a pattern; the message says what to write instead."""
 
     pattern: str
     message: str
     limit: int = 253
+    least: int = 1
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))
 
     def _check(self, value: str) -> str:
-        if not 0 < len(value) <= self.limit or not _fits(self.pattern, value):
+        if not self.least <= len(value) <= self.limit or not _fits(self.pattern, value):
             raise PydanticCustomError("matching", "{message}", {"message": self.message})
         return value
 
@@ -118,7 +140,7 @@ class Matching:
         rule = {"rule": f"self.matches('{quoted}')", "message": self.message, "reason": "FieldValueInvalid"}
         return {
             "type": "string",
-            "minLength": 1,
+            "minLength": self.least,
             "maxLength": self.limit,
             "x-kubernetes-validations": [rule],
         }
@@ -150,12 +172,30 @@ DataKey = Annotated[
 HttpsOrHttpUrl = Annotated[
     str,
     Matching(
-        r"^https?://[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[^\s?#@]*)?$",
+        r"^https?://[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[^\s\x00-\x1f\x7f?#@]*)?$",
         "write an absolute URL, as https://api.example.com/v2: http or https, no user, password, query or fragment",
         limit=2048,
     ),
 ]
 Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"format": "int32"})]
+
+_RFC3339 = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+
+
+def parse_time(value: Any) -> datetime:
+    """An instant from its RFC 3339 text."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and _fits(_RFC3339, value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("time", "write a time with its zone, as 2027-03-01T00:00:00Z")
+
+
+Time = Annotated[AwareDatetime, Field(json_schema_extra={"format": "date-time"}), BeforeValidator(parse_time)]
+"""An instant, as RFC 3339 text."""
 
 _GO_DURATION = r"^([0-9]{1,9}(\.[0-9]{1,9})?(h|m|s|ms))+$"
 _GO_UNIT = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -256,18 +296,40 @@ class KeyRef(Model):
     key: DataKey = Field(description="Key in its data.")
 
 
-LabelMap = Annotated[
-    dict[Annotated[str, Field(max_length=317)], Annotated[str, Field(max_length=63)]],
-    Field(max_length=64),
+LabelKey = Annotated[
+    str,
+    Matching(
+        r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+        "write a label as app or app.kubernetes.io/name: letters, digits, '-', '_' and '.', at most 63 after the '/'",
+        limit=317,
+    ),
 ]
+LabelValue = Annotated[
+    str,
+    Matching(
+        r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$",
+        "write a label value: at most 63 letters, digits, '-', '_' and '.', the first and last a letter or digit",
+        limit=63,
+        least=0,
+    ),
+]
+LabelMap = Annotated[dict[LabelKey, LabelValue], Field(max_length=64)]
 
 
 class LabelRequirement(Model):
     """As `matchExpressions` of a Kubernetes label selector."""
 
-    key: Annotated[str, Field(max_length=317)] = Field(description="The label.")
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+            "In and NotIn need values; Exists and DoesNotExist take none",
+            lambda r: (r.operator in ("In", "NotIn")) == bool(r.values),
+            ".values",
+        ),
+    )
+    key: LabelKey = Field(description="The label.")
     operator: Literal["In", "NotIn", "Exists", "DoesNotExist"] = Field(description="How `values` are compared.")
-    values: Annotated[list[Annotated[str, Field(max_length=63)]], Field(max_length=64)] = Field(
+    values: Annotated[list[LabelValue], Field(max_length=64)] = Field(
         default_factory=list, description="Values for In and NotIn."
     )
 

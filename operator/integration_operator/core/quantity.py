@@ -14,11 +14,10 @@ _MESSAGE = "write a size as 512Ki, 1Mi or 2G: a whole number with k, M, G, Ki, M
 
 def parse_bytes(value: Any) -> int:
     """A size in bytes from its text."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not (found := re.fullmatch(_PATTERN[1:-1], text)):
+    if not isinstance(value, str) or not (found := re.fullmatch(_PATTERN[1:-1], value)):
         raise PydanticCustomError("quantity", "{message}", {"message": _MESSAGE})
     unit = found.group(1) or ""
-    return int(text.removesuffix(unit) if unit else text) * _UNITS[unit]
+    return int(value.removesuffix(unit) if unit else value) * _UNITS[unit]
 
 
 class _Schema:

@@ -7,7 +7,7 @@ from typing import Any
 
 from integration_operator.core.errors import Unavailable
 from integration_operator.core.kind import Kind
-from integration_operator.core.model import API_VERSION, GROUP, VERSION, Model, Resource, Status
+from integration_operator.core.model import API_VERSION, GROUP, VERSION, Model, Resource, Status, Time
 from integration_operator.core.plan import Check, Condition, External, Outcome, Plan, with_ready
 from integration_operator.core.ports import Claimant, Reader
 
@@ -24,7 +24,7 @@ class WidgetSpec(Model):
     claim: str | None = None
     probe: str | None = None
     external: str | None = None
-    until: datetime | None = None
+    until: Time | None = None
     bug: str | None = None
     """Where it raises what nobody expects: look, plan or claims."""
 

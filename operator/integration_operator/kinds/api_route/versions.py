@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from integration_operator.core.model import (
     HttpsOrHttpUrl,
@@ -12,6 +12,7 @@ from integration_operator.core.model import (
     Port,
     Ref,
     Rule,
+    Time,
     exactly_one,
 )
 
@@ -38,7 +39,6 @@ QueryText = Annotated[
         limit=128,
     ),
 ]
-Time = Annotated[AwareDatetime, Field(json_schema_extra={"format": "date-time"})]
 
 
 class HeaderValue(Model):
