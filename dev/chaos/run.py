@@ -95,8 +95,10 @@ class Run:
             now = time.monotonic()
             if (found, writes) != known or wrong or (wanted is not None and found != wanted):
                 known, since = (found, writes), now
-            if now - since >= REST_SECONDS or now > deadline:
+            if now - since >= REST_SECONDS:
                 return found, wrong
+            if now > deadline:
+                return found, [*wrong, "it does not come to rest"]
             await asyncio.sleep(0.5)
 
 

@@ -145,7 +145,7 @@ class _Author:
         spec: dict[str, Any] = {
             "http": {"url": f"http://127.0.0.1:{port}/{name}"},
             "allowInsecure": True,
-            "healthCheck": {"interval": "2s", "timeout": "1s", "failureThreshold": 1},
+            "healthCheck": {"interval": "5s", "timeout": "5s"},
         }
         if self.chance.random() < 0.7:
             ref = {"name": f"token-{self.chance.randrange(SECRETS)}", "key": "token"}
