@@ -3,7 +3,7 @@
 from typing import Any
 
 from integration_operator.core.kind import Kind
-from integration_operator.core.model import GROUP, VERSION
+from integration_operator.core.model import GROUP, NAME_LIMIT, NAME_MESSAGE, VERSION
 
 PENDING = {
     "type": "Ready",
@@ -74,6 +74,9 @@ def crd(kind: Kind[Any, Any]) -> dict[str, Any]:
                     "spec": {"description": "What is asked for.", **spec},
                     "status": status,
                 },
+                "x-kubernetes-validations": [
+                    {"rule": f"self.metadata.name.size() <= {NAME_LIMIT}", "message": NAME_MESSAGE}
+                ],
             }
         },
     }

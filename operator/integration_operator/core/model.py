@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -40,9 +41,8 @@ class Rule:
     message: str
     check: Callable[[Any], bool] | None = None
     field_path: str | None = None
-    reason: Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"] = (
-        "FieldValueInvalid"
-    )
+    reason: Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"] = "FieldValueInvalid"
+    """FieldValueDuplicate is left out: with it the API server drops the message."""
 
     def schema(self) -> dict[str, Any]:
         """An entry of `x-kubernetes-validations`."""
@@ -385,11 +385,21 @@ class AllowedNamespaces(Model):
         return self.from_ == "Selector" and self.selector is not None and self.selector.matches(labels_of_other)
 
 
+NAME_LIMIT = 63
+NAME_MESSAGE = f"a name has at most {NAME_LIMIT} characters: what is made for an object carries it as a label"
+
+
+def _named(name: str) -> str:
+    if len(name) > NAME_LIMIT:
+        raise PydanticCustomError("name", "{message}", {"message": NAME_MESSAGE})
+    return name
+
+
 class Metadata(BaseModel):
     """The parts of `metadata` that decisions read."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
-    name: str
+    name: Annotated[str, AfterValidator(_named)]
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
