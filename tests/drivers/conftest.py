@@ -82,7 +82,11 @@ def nginx(home: Path, authority: Authority) -> Iterator[Nginx]:
 @pytest.fixture(scope="session")
 def keycloak(home: Path, authority: Authority) -> Iterator[Keycloak]:
     """Slow to start: its tests are of one group, and so of one worker."""
-    clients = [Client("orders", "right: +%&=\u00e4"), Client("brief", "brief-secret", token_seconds=2)]
+    clients = [
+        Client("orders", "right: +%&=\u00e4"),
+        Client("lasting", "lasting-secret"),
+        Client("brief", "brief-secret", token_seconds=2),
+    ]
     with Keycloak(home / "keycloak", authority, clients=clients) as system:
         yield system
 
