@@ -2,7 +2,9 @@
 
 import typer
 
+from integration_operator.cli.doctor import doctor
 from integration_operator.cli.plan import plan
+from integration_operator.cli.status import status
 from integration_operator.cli.version import version
 
 app = typer.Typer(
@@ -15,6 +17,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(plan)
+app.command()(status)
+app.command()(doctor)
 app.command()(version)
 
 

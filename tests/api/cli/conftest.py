@@ -14,6 +14,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("cli"))
 
 
+@pytest.fixture
+def bare() -> Iterator[Server]:
+    """One with nothing in it."""
+    with Server() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     with Server() as server:

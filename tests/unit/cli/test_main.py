@@ -13,7 +13,7 @@ from tests.unit.cli.support import CASES, run
 PLUGIN = Path(sys.executable).with_name("kubectl-integrations")
 
 
-@pytest.mark.parametrize("verb", ["plan"])
+@pytest.mark.parametrize("verb", ["plan", "status", "doctor"])
 def test_every_verb_explains_itself_with_examples(verb: str) -> None:
     ended = run(verb, "--help")
     assert ended.code == 0

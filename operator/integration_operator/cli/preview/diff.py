@@ -6,9 +6,9 @@ from difflib import unified_diff
 from typing import Any
 
 from integration_operator import registry
+from integration_operator.cli.listing import listed
 from integration_operator.cli.output import to_yaml
 from integration_operator.cli.preview.changes import Change, Comparison
-from integration_operator.cli.preview.live import listed
 from integration_operator.cli.preview.placeholders import Placeholders, masked
 from integration_operator.cli.preview.preview import Planned, Preview
 from integration_operator.core.errors import Forbidden, Refused

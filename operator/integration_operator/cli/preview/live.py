@@ -1,16 +1,15 @@
 """A cluster as what lies beyond the files: read-only, and honest about what may not be read."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from integration_operator import registry
+from integration_operator.cli.listing import listed
 from integration_operator.cli.preview.reader import Identity
 from integration_operator.core.errors import Forbidden
 from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import Manifest
 from integration_operator.core.ports import Key
-from integration_operator.engine.cluster import Cluster, NotFound
+from integration_operator.engine.cluster import Cluster
 
 
 class Live:
@@ -68,19 +67,3 @@ class Live:
                 meta = item["metadata"]
                 found[Key(kind.name, meta["namespace"], meta["name"])] = item
         return found
-
-
-async def listed(
-    cluster: Cluster, api_version: str, kind: str, namespace: str | None = None, selector: str = ""
-) -> list[dict[str, Any]]:
-    """All objects of a kind, with apiVersion and kind as a single one has them; none where it is not served."""
-    try:
-        path = await cluster.path(api_version, kind, namespace)
-    except NotFound:
-        return []
-    found: list[dict[str, Any]] = []
-    async for items, _ in cluster.list_pages(
-        path, {"labelSelector": selector} if selector else {}, metadata_only=False
-    ):
-        found += ({**item, "apiVersion": api_version, "kind": kind} for item in items)
-    return found

@@ -1,0 +1,1 @@
+"""How integrations stand in a cluster."""
