@@ -19,6 +19,7 @@ KIND: Kind[ApiRoute, World] = Kind(
         Column("Versions", ".status.served", type="integer", description="Versions that are served."),
         Column("Auth", ".status.auth", description="How callers prove who they are."),
     ),
+    selectable_fields=(".spec.basePath", ".spec.gatewayRef.name"),
     claims=claims,
     children=(
         ("gateway.networking.k8s.io/v1", "HTTPRoute"),

@@ -92,7 +92,6 @@ class ApiRouteSpec(Model):
             "two versions have the same match.path",
             lambda s: _distinct(v.match.path if v.match else f"/{v.name}" for v in s.versions),
             ".versions",
-            "FieldValueDuplicate",
         ),
         Rule(
             "self.versions.all(v, !has(v.match) || !has(v.match.header) || self.versions.all(w, w.name == v.name ||"
@@ -104,7 +103,6 @@ class ApiRouteSpec(Model):
                 for v in s.versions
             ),
             ".versions",
-            "FieldValueDuplicate",
         ),
         Rule(
             "self.versions.all(v, !has(v.match) || !has(v.match.query) || self.versions.all(w, w.name == v.name ||"
@@ -112,7 +110,6 @@ class ApiRouteSpec(Model):
             "two versions have the same match.query",
             lambda s: _distinct(v.match.query if v.match else None for v in s.versions),
             ".versions",
-            "FieldValueDuplicate",
         ),
     )
     display_name: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(

@@ -17,6 +17,7 @@ KIND: Kind[ServiceConnection, World] = Kind(
         Column("Type", ".status.type", description="What kind of system it is."),
         Column("Endpoint", ".status.endpoint", description="Where it is."),
     ),
+    selectable_fields=(".spec.allowInsecure",),
     children=(("v1", "Secret"), ("networking.k8s.io/v1", "NetworkPolicy")),
     description="An external system: where it is, how it is trusted, with what credential, and who may use it.",
 )
