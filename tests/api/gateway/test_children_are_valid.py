@@ -77,3 +77,12 @@ async def test_the_route_of_a_golden_case(kube: Kube, name: str) -> None:
     route = {"apiVersion": API_VERSION, "kind": "ApiRoute", "metadata": metadata, "spec": given["spec"]}
     answer = await applied(kube, "apiroutes", route)
     assert answer.status_code < 300, answer.text
+
+
+async def test_a_name_that_no_label_can_carry_is_refused(kube: Kube) -> None:
+    given = yaml.safe_load((CASES / "first.in.yaml").read_text())["resource"]["spec"]
+    for length, taken in ((63, True), (64, False)):
+        route = {"apiVersion": API_VERSION, "kind": "ApiRoute", "metadata": {"name": "x" * length}, "spec": given}
+        answer = await applied(kube, "apiroutes", route)
+        assert (answer.status_code < 300) is taken, answer.text
+    assert "a name has at most 63 characters" in answer.text

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import Plan
 from integration_operator.drivers.gateway import Feature
 from integration_operator.drivers.gateways.envoy_gateway import EnvoyGateway
@@ -21,7 +22,7 @@ class Lesser(EnvoyGateway):
 
 async def on_a_lesser_gateway(name: str) -> Plan:
     case = load(__file__, name)
-    case["resource"] = {"kind": "ApiRoute", **case["resource"]}
+    case["resource"] = {"apiVersion": API_VERSION, "kind": "ApiRoute", **case["resource"]}
     route = ApiRoute.model_validate(case["resource"])
     world = await KIND.look(route, CaseReader(case, {}))
     return plan(route, replace(world, gateway=replace(world.gateway, driver=Lesser())), case["now"])
