@@ -138,6 +138,8 @@ def _trust(ca: str | None, certificate: str | None, key: str | None, public_too:
             context.load_verify_locations(cadata=ca)
         except (ssl.SSLError, ValueError, TypeError) as error:
             raise Unconnected(Reason.TLS_MATERIAL, "the CA is not a PEM certificate") from error
+        # What is given is trusted, be it a root, an intermediate, or the very certificate of the other side.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if certificate and key:
         # Python loads a key only from a file: one that is gone again before anything else happens.
         with tempfile.NamedTemporaryFile("w", dir=_memory()) as pair:

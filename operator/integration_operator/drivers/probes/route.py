@@ -2,12 +2,10 @@
 
 import asyncio
 import secrets
-import ssl
 import time
 from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -62,7 +60,7 @@ class RouteProbing:
         patience = time.monotonic() + PATIENCE_SECONDS
         for host in target.hosts:
             try:
-                context = _context(host.ca)
+                context = Tls(host.host, ca=host.ca).context()
             except Unconnected as error:
                 return error.outcome
             async with httpx.AsyncClient(
@@ -114,14 +112,6 @@ def _unanswered(outcome: Outcome, host: str) -> Outcome:
 
 _PASSING = {Reason.NOT_ROUTED, Reason.OTHER_ANSWERED, Reason.NOT_GONE}
 """What is to be seen for a moment, until the gateway serves what it has accepted."""
-
-
-@lru_cache(maxsize=256)
-def _context(ca: str | None) -> ssl.SSLContext:
-    """TLS towards a gateway whose certificate is signed by, or is itself, what is given."""
-    context = Tls("", ca=ca).context()
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 def judge(
