@@ -22,7 +22,7 @@ def status(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> None:
-    """Show each object with its conditions, its children, and what is wrong with them.
+    """Show objects, their children, and what is wrong with them.
 
     Objects with the same label app.kubernetes.io/part-of are shown as one integration.
 

@@ -4,11 +4,15 @@ import asyncio
 import json
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from dev.pki import Authority
 from integration_operator.core.model import GROUP
 from tests.api.cli.cluster import SYSTEM, Ended, Server, namespace, operating, secret
-from tests.api.cli.test_diff import READ, connection
+from tests.api.cli.test_diff import READ, connection, route
 from tests.api.kube import until
 
 ENVOY_SYSTEM = "envoy-gateway-system"
@@ -28,6 +32,13 @@ def deployment(place: str, name: str, **labels: str) -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, Any]:
+    """The Gateway's, for every host right below example.com."""
+    crt, key = Authority(tmp_path / "pki").issue("gateway", "gateway", hosts=["*.example.com"])
+    return secret(SYSTEM, "gateway-tls", **{"tls.crt": crt.read_text(), "tls.key": key.read_text()})
+
+
 def installed() -> list[dict[str, Any]]:
     labels = {
         "app.kubernetes.io/name": "integration-operator",
@@ -39,7 +50,6 @@ def installed() -> list[dict[str, Any]]:
         deployment(SYSTEM, "integration-operator", **labels),
         deployment(ENVOY_SYSTEM, "envoy-gateway", **{"control-plane": "envoy-gateway"}),
         envoy_configuration(True),
-        secret(SYSTEM, "gateway-tls", **{"tls.crt": "", "tls.key": ""}),
         {
             "apiVersion": "gateway.envoyproxy.io/v1alpha1",
             "kind": "ClientTrafficPolicy",
@@ -92,14 +102,14 @@ def test_a_cluster_with_nothing_installed_is_told_what_is_missing(bare: Server) 
     assert "        → " in ended.out
 
 
-def test_a_healthy_installation_is_well_and_each_harm_is_found(server: Server) -> None:
-    server.apply(*installed(), lease())
+def test_a_healthy_installation_is_well_and_each_harm_is_found(server: Server, certificate: dict[str, Any]) -> None:
+    server.apply(*installed(), lease(), certificate)
     well = [(f["level"], f["what"]) for f in examined(server).json if f["what"].split(":")[0] != "objects"]
     general = [
         (level, what) for level, what in well if not what.startswith(("ApiRoute", "ServiceConnection", "egress"))
     ]
     assert {level for level, _ in general} == {"ok"}, general
-    assert len(general) == 9
+    assert len(general) == 10
 
     server.apply(envoy_configuration(False))
     server.kubectl("-n", SYSTEM, "delete", "clienttrafficpolicy", "public")
@@ -120,11 +130,28 @@ def test_a_healthy_installation_is_well_and_each_harm_is_found(server: Server) -
     assert levels[f"CRD serviceconnections.{GROUP}"] == "ok"
     assert levels["backends outside"] in ("warning", "problem")
     assert levels["probes of routes"] == "problem"
-    assert ("problem", "create it with tls.crt and tls.key, or see what should") in [
-        (level, do) for level, what, do in found(ill, "Gateway") if "gateway-tls" in what
-    ]
+    assert levels["certificates"] == "problem"
     assert all(f["do"] for f in ill.json if f["level"] != "ok")
     server.install()
+
+
+def test_a_certificate_that_ends_or_does_not_cover_a_host_is_told(server: Server, tmp_path: Path) -> None:
+    place = "doctor-tls"
+    server.apply(namespace(place), route(place))
+    authority = Authority(tmp_path / "pki")
+
+    def with_certificate(days: float, host: str) -> list[tuple[str, str]]:
+        crt, key = authority.issue(f"{days}-{host[0]}", "gateway", hosts=[host], days=days)
+        server.apply(secret(SYSTEM, "gateway-tls", **{"tls.crt": crt.read_text(), "tls.key": key.read_text()}))
+        return [(level, what) for level, what, _ in found(examined(server), "certificates")]
+
+    name = f"certificates: Secret {SYSTEM}/gateway-tls of listener https"
+    assert ("warning", f"{name} ends in 4 days") in with_certificate(5, "*.example.com")
+    assert any(
+        level == "problem" and f"{name} ended at" in what for level, what in with_certificate(-1, "*.example.com")
+    )
+    uncovered = f"certificates: none names {place}.example.com of ApiRoute {place}/orders"
+    assert ("warning", uncovered) in with_certificate(90, "other.example.com")
 
 
 async def test_objects_that_are_not_ready_and_pods_that_are_cut_off(server: Server) -> None:

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from integration_operator.cli.examine.certificates import covered
 from integration_operator.cli.examine.finding import Level
 from integration_operator.cli.examine.objects import judged
 from integration_operator.core.model import API_VERSION, GROUP
@@ -48,3 +51,19 @@ def test_without_an_operator_the_finalizer_is_taken_off_by_hand() -> None:
 def test_one_that_just_began_to_go_or_waits_for_somebody_else_is_no_trouble_of_ours() -> None:
     assert list(judged(going(timedelta(seconds=5), f"{GROUP}/external"), served=True)) == []
     assert list(judged(going(timedelta(minutes=5), "example.com/theirs"), served=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "good"),
+    [
+        ("api.example.com", True),
+        ("a.b.example.com", False),
+        ("example.com", False),
+        ("*.example.com", True),
+        ("*.b.example.com", False),
+        ("exact.example.net", True),
+        ("other.example.net", False),
+    ],
+)
+def test_which_hosts_a_certificate_is_good_for(host: str, good: bool) -> None:
+    assert covered(host, {"*.example.com", "exact.example.net"}) is good
