@@ -13,11 +13,12 @@ from integration_operator.engine.cluster import Cluster
 
 
 class Live:
-    """See preview.Beyond; every object is read once."""
+    """See preview.Beyond; every object and list is read once."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._read: dict[Identity, Manifest | None] = {}
+        self._lists: dict[tuple[str, str, str], list[Manifest]] = {}
         self._forbidden: set[Identity] = set()
 
     @property
@@ -38,11 +39,14 @@ class Live:
 
     async def list(self, api_version: str, kind: str, namespace: str) -> list[Manifest]:
         """See preview.Beyond."""
-        try:
-            return list(await listed(self._cluster, api_version, kind, namespace))
-        except Forbidden:
-            self._forbidden.add((api_version, kind, namespace, "*"))
-            return []
+        place = (api_version, kind, namespace)
+        if place not in self._lists:
+            try:
+                self._lists[place] = list(await listed(self._cluster, *place))
+            except Forbidden:
+                self._forbidden.add((*place, "*"))
+                self._lists[place] = []
+        return self._lists[place]
 
     def certain(self, wanted: Identity) -> bool:
         """See preview.Beyond."""

@@ -19,6 +19,13 @@ UID = "<uid>"
 
 T = TypeVar("T")
 
+_LIKELY = re.compile(r"<[^<>]+>~?|(?<![\w.])198\.18\.\d+\.\d+(?:/32)?(?![\w.])|[a-z0-9.-]+\.invalid")
+"""What may be a stand-in; whether it is one, those who made it know."""
+
+
+def _stand_in(match: re.Match[str]) -> str:
+    return match[0].removesuffix("/32")
+
 
 class Anything(Mapping[str, T], Generic[T]):
     """The data of a Secret or ConfigMap that nobody has seen: it has whatever key is asked for."""
@@ -49,6 +56,7 @@ class Placeholders:
         self._salt = salt
         self._words: dict[str, str] = {}
         """What is printed for what plans work with."""
+        self._addresses: dict[str, str] = {}
         self._derived: set[str] = set()
         self._first = FIRST_ADDRESS + (2**14 if salt else 0)
 
@@ -64,11 +72,10 @@ class Placeholders:
 
     def address(self, host: str) -> str:
         """An IP address of a host name."""
-        words = f"<addresses of {host}>"
-        known = next((stand_in for stand_in, w in self._words.items() if w == words), None)
-        address = known or str(self._first + len(self._words))
-        self._words[address] = words
-        return address
+        if host not in self._addresses:
+            self._addresses[host] = str(self._first + len(self._addresses))
+            self._words[self._addresses[host]] = f"<addresses of {host}>"
+        return self._addresses[host]
 
     def host(self, kind: str, namespace: str, name: str) -> str:
         """The host name of something that nobody has seen."""
@@ -90,7 +97,8 @@ class Placeholders:
             return []
         if value in self._derived:
             return [DERIVED]
-        return sorted(words for stand_in, words in self._words.items() if stand_in in value)
+        found = (self._words.get(_stand_in(match)) for match in _LIKELY.finditer(value))
+        return sorted({words for words in found if words})
 
     def revealed(self, value: Any) -> Any:
         """A value as it is printed: stand-ins in words, blocks of one stand-in address without their length."""
@@ -102,10 +110,7 @@ class Placeholders:
             return value
         if value in self._derived:
             return DERIVED
-        for stand_in, words in self._words.items():
-            if stand_in in value:
-                value = re.sub(rf"(?<![\w.]){re.escape(stand_in)}(/32)?(?![\w.])", words, value)
-        return value
+        return _LIKELY.sub(lambda match: self._words.get(_stand_in(match), match[0]), value)
 
 
 def masked(manifest: Manifest) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Plans every object of ours in files with its kind's own look() and plan(), each after those that it refers to."""
 
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -89,6 +90,8 @@ class Preview:
         """Validated, raw, and where it stands."""
         self._others: dict[Identity, Manifest] = {}
         self._children: dict[Identity, Manifest] = {}
+        self._names: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        """Of all of these, by apiVersion, kind and namespace."""
         self._claims: dict[str, list[Claimant]] = {}
         self._planned: dict[Key, Planned] = {}
         self._under_way: set[Key] = set()
@@ -99,7 +102,7 @@ class Preview:
             if not ours(document):
                 # Whether a kind has namespaces is known in a cluster: one that names none may be in the default one.
                 for place in ("", namespace):
-                    self._others[identity(document.manifest, place)] = document.manifest
+                    self._others[self._named(document.manifest, place)] = document.manifest
                 continue
             try:
                 self._take(document, namespace, live or {})
@@ -126,9 +129,15 @@ class Preview:
         kind = self._kinds[key.kind]
         resource = kind.model.model_validate(raw)
         self._resources[key] = (resource, raw, source)
+        self._names[API_VERSION, key.kind, key.namespace].add(key.name)
         created = resource.metadata.creation_timestamp or self.now
         for claim in kind.claims(resource):
             self._claims.setdefault(claim, []).append(Claimant(created, key))
+
+    def _named(self, manifest: Manifest, namespace: str = "") -> Identity:
+        found = identity(manifest, namespace)
+        self._names[found[:3]].add(found[3])
+        return found
 
     async def run(self) -> list[Planned]:
         """Every object of the files, planned, in the order of the files."""
@@ -151,7 +160,7 @@ class Preview:
             return None
         children = tuple(finished(child, raw) for child in plan.children or ())
         self._planned[key] = planned = Planned(key, source, plan, children)
-        self._children |= {identity(child): child for child in children}
+        self._children |= {self._named(child): child for child in children}
         return planned
 
     async def _decide(self, key: Key, resource: Resource[Any]) -> Plan:
@@ -197,9 +206,8 @@ class Preview:
 
     async def all(self, api_version: str, kind: str, namespace: str) -> list[Manifest]:
         """All objects of a kind in a namespace, sorted by name."""
-        ours_ = [(API_VERSION, *key) for key in self._resources]
-        known = [i for i in (*ours_, *self._others, *self._children) if i[:3] == (api_version, kind, namespace)]
-        found = {i[3]: o for i in known if (o := await self.find(i))}
+        names = list(self._names.get((api_version, kind, namespace), ()))
+        found = {name: o for name in names if (o := await self.find((api_version, kind, namespace, name)))}
         beyond = {o["metadata"]["name"]: o for o in await self._beyond.list(api_version, kind, namespace)}
         return [o for _, o in sorted({**beyond, **found}.items())]
 
