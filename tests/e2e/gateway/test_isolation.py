@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.e2e.conftest import Client, Gateway, api_route, echo
+from tests.e2e.conftest import Client, Gateway, api_route, connection, echo
 from tests.e2e.gateway.test_places import asked_all_the_time
 
 
@@ -40,6 +40,10 @@ def wrong_routes(host: str) -> dict[str, tuple[dict[str, Any], str]]:
             route("no-pods", versions=version({"serviceRef": {"name": "empty", "port": 8080}})),
             "BackendUnavailable",
         ),
+        "no-trust": (
+            route("no-trust", versions=version({"connectionRef": {"name": "no-trust"}})),
+            "BackendUnavailable",
+        ),
         "odd-link": (route("odd-link", versions=version(good, **deprecated)), "Serving"),
     }
 
@@ -47,8 +51,22 @@ def wrong_routes(host: str) -> dict[str, tuple[dict[str, Any], str]]:
 def test_wrong_routes_come_and_go_and_a_good_one_serves_on(
     client: Client, gateway: Gateway, namespace: str, host: str
 ) -> None:
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "empty"}}
-    client.apply(namespace, *echo("echo"), {**service, "spec": {"ports": [{"port": 8080}]}}, api_route("good", host))
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "empty"},
+        "spec": {"ports": [{"port": 8080}]},
+    }
+    garbage = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "garbage"},
+        "stringData": {"ca.crt": "garbage"},
+    }
+    untrusted = connection(
+        "no-trust", http={"url": "https://peer.outside.test:1/ä"}, tls={"caRef": {"name": "garbage"}}
+    )
+    client.apply(namespace, *echo("echo"), service, garbage, untrusted, api_route("good", host))
     client.until_condition("apiroute", namespace, "good", "True", "Serving")
     wrong = wrong_routes(host)
     with asked_all_the_time(gateway, host, "/api/v1/") as seen:

@@ -14,7 +14,7 @@ def version(name: str, service: str = "echo", **more: Any) -> dict[str, Any]:
 def test_a_sunset_passes_without_an_edit(client: Client, gateway: Gateway, namespace: str, host: str) -> None:
     client.apply(namespace, *echo("echo"))
     client.kubectl("-n", namespace, "rollout", "status", "deployment/echo", "--timeout=90s")
-    sunset = (datetime.now(UTC) + timedelta(seconds=12)).replace(microsecond=0)
+    sunset = (datetime.now(UTC) + timedelta(seconds=20)).replace(microsecond=0)
     old = version(
         "v1",
         lifecycle="Deprecated",
@@ -23,7 +23,7 @@ def test_a_sunset_passes_without_an_edit(client: Client, gateway: Gateway, names
         successor="v2",
     )
     client.apply(namespace, api_route("orders", host, versions=[old, version("v2")]))
-    client.until_condition("apiroute", namespace, "orders", "True", "Serving", seconds=10)
+    client.until_condition("apiroute", namespace, "orders", "True", "Serving", seconds=18)
     before = gateway.ask(host, "/api/v1/")
     assert datetime.now(UTC) < sunset, "the cluster was too slow to see it before"
     assert before.status_code == 200

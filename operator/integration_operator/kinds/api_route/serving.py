@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from datetime import datetime
+from urllib.parse import quote
 
 from integration_operator.core.binding import Binding
 from integration_operator.drivers import gateway as neutral
@@ -71,7 +72,7 @@ def _backend(route: ApiRoute, world: World, backend: Backend) -> neutral.Service
         namespace=namespace,
         host=binding.host,
         port=int(binding.port),
-        path=slash + path or "/",
+        path=quote(slash + path, safe="/%:@!$&'()*+,;=-._~") or "/",
         tls=scheme == "https",
         server_name=binding.server_name or binding.host,
         ca=binding.ca_crt,

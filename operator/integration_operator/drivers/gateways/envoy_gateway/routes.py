@@ -1,6 +1,5 @@
 """The HTTPRoute, and the filters with which the gateway answers by itself."""
 
-import re
 from datetime import UTC
 from email.utils import format_datetime
 from typing import Any
@@ -116,8 +115,7 @@ def _needs_regex(version: Version) -> bool:
 
 
 def _root_rewrite(route: Route, version: Version) -> Manifest:
-    substitution = re.sub(r"\\", r"\\\\", path_below(version)) + "/"
-    replace = {"pattern": "^/", "substitution": substitution}
+    replace = {"pattern": "^/", "substitution": f"{path_below(version)}/"}
     return {
         "apiVersion": ENVOY_API,
         "kind": "HTTPRouteFilter",
