@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -62,6 +63,13 @@ async def leave(settings: Settings) -> None:
         await cluster.close()
 
 
+def collect_less() -> None:
+    """Spare the garbage collector what never is garbage: it took a sixth of the CPU of a start with many objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 def main() -> None:
     """The process's entry point; exit code 1 where a setting is wrong, 2 where an argument is."""
     parser = argparse.ArgumentParser(prog="integration-operator", description="The operator of integrations.")
@@ -78,6 +86,7 @@ def main() -> None:
     except ValueError as error:
         sys.exit(f"integration-operator: {error}")
     logs.configure(settings.log_level)
+    collect_less()
     uvloop.run(run(settings) if command == "run" else leave(settings))
 
 

@@ -51,6 +51,7 @@ class Engine:
     ) -> None:
         self._cluster, self._settings = cluster, settings
         self._kinds = {kind.name: kind for kind in kinds}
+        self._children = {kind.name: tuple(Gvk(*child) for child in kind.children) for kind in self._kinds.values()}
         self._drivers = by_name = {driver.name: driver for driver in drivers}
         self._queue: KeyedQueue[Key] = KeyedQueue()
         metrics.queue_depth.set_function(lambda: self._queue.depth)
@@ -142,7 +143,7 @@ class Engine:
             checks=self._checks,
             resolver=self._resolver,
             drivers=self._drivers,
-            children=tuple(Gvk(*child) for child in self._kinds[key.kind].children),
+            children=self._children[key.kind],
         )
 
     async def _lead(self) -> None:
