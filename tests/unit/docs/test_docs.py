@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from integration_operator.cli.main import app
 from integration_operator.core.errors import IntegrationError
 from integration_operator.core.model import API_VERSION
 from integration_operator.drivers.probes import dial, route
@@ -68,6 +69,13 @@ def test_contributing_names_every_target() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     text = (ROOT / "CONTRIBUTING.md").read_text()
     assert not {target for target in targets - {"help"} if f"make {target}`" not in text}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_command_of_the_plug_in_that_is_named_exists(page: Path) -> None:
+    commands = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    named = set(re.findall(r"(?:`|\$ )kubectl integrations ([a-z]+)", page.read_text()))
+    assert named <= commands, named - commands
 
 
 def _reasons() -> Iterator[tuple[str, str]]:
