@@ -175,3 +175,20 @@ async def test_the_plan_is_what_is_created(server: Server, tmp_path: Path, autho
             assert tokens_seen == TOKEN
             again = await asyncio.to_thread(server.plugin, "plan", "-f", folder, "--diff")
             assert (again.code, again.out) == (0, ""), again.err
+
+
+@pytest.mark.parametrize(
+    ("planned", "real"),
+    [
+        ({"a": 1}, {"a": 2}),
+        ({"a": 1}, {"a": 1, "b": 1}),
+        ({"a": 1, "b": 1}, {"a": 1}),
+        ([1], [1, 1]),
+        ({"data": "<secret>"}, {"data": ""}),
+        ({"data": "<seed of Secret shop/hub>"}, {"data": "another"}),
+        ([{"ipBlock": {"cidr": "<addresses of localhost>"}}], []),
+        ([{"ipBlock": {"cidr": "<addresses of localhost>"}}], [{"ipBlock": {"cidr": "10.0.0.1/32"}}]),
+    ],
+)
+def test_a_difference_is_seen(planned: Any, real: Any, authority: Authority) -> None:
+    assert differences(planned, real, authority)

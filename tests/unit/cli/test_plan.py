@@ -58,6 +58,18 @@ def test_the_yaml_holds_whole_children_with_placeholders_for_what_only_a_cluster
     assert block == {"ipBlock": {"cidr": "<addresses of billing.example.net>"}}
 
 
+def test_only_what_is_made_from_unknown_things_is_unknown() -> None:
+    (child,) = run("plan", "-f", EXAMPLES / "first", "-o", "json").json["objects"][0]["children"]
+    assert str(child).count("<known once applied>") == 1  # the digest, which the uid goes into
+    (route,) = [
+        child
+        for one in run("plan", "-f", CASES / "shop.yaml", "-o", "json").json["objects"]
+        for child in one["children"]
+        if child["kind"] == "HTTPRoute" and child["metadata"]["name"] == "billing"
+    ]
+    assert str(route).count("<known once applied>") == 3  # and the marks of a configuration with a CA from a Secret
+
+
 def test_bad_objects_are_named_with_what_to_write_and_the_good_one_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CASES)
     ended = run("plan", "-f", "bad.yaml", "-o", "json")
