@@ -84,6 +84,7 @@ async def watch(
 ) -> None:
     """Bring every event to the engine until `stop` is set; what ends kopf's watches for good only begins them anew."""
     kinds = tuple(kinds)
+    asyncio.get_running_loop().set_exception_handler(_unread)
     while not stop.is_set():
         try:
             await _watch(engine, cluster, kinds, settings, stop)
@@ -115,6 +116,14 @@ async def _watch(
     for error in ends:
         if isinstance(error, Exception):
             raise error
+
+
+def _unread(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Ended amid events, kopf leaves generators half-read, which Python complains of at the very end: no news."""
+    if "asyncgen" in context:
+        log.debug("closed: %s", context.get("message"))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
