@@ -75,6 +75,5 @@ def show(found: Figures) -> bool:
     for line in listed:
         verdict = "" if line.good is None else "[green]PASS[/]" if line.good else "[red]short[/]"
         table.add_row(line.what, line.operator, line.bare, line.ratio, line.target, verdict)
-    console = Console()
-    console.print(table, width=max(console.width, 120))
+    Console(width=max(Console().width, 120)).print(table)
     return all(line.good is not False for line in listed)
