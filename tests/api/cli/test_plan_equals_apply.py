@@ -115,7 +115,12 @@ def applied(server: Server) -> dict[Identity, dict[str, Any]]:
     for event in server.written():
         by_operator = event.get("userAgent", "").split("/")[0] == MANAGER
         body = event.get("requestObject")
-        if by_operator and not event["objectRef"].get("subresource") and body and "labels" in body.get("metadata", {}):
+        if (
+            by_operator
+            and not event["objectRef"].get("subresource")
+            and isinstance(body, dict)
+            and "labels" in body.get("metadata", {})
+        ):
             body["metadata"].pop("resourceVersion", None)  # a condition of the write, no part of the object
             found[identity(body)] = body
     return found

@@ -4,15 +4,22 @@ import asyncio
 import time
 from collections import Counter
 
+import pytest
 from aiohttp import web
 
 from integration_operator.core.ports import Key
+from integration_operator.engine import engine
 from tests.api.conftest import Operating, Operator
 from tests.api.engine.widgets import widget
 from tests.api.kube import AuditedApiServer, Kube, served, until
 from tests.api.proxy import Proxy, status
 
 LONG = 60.0
+
+
+@pytest.fixture(autouse=True)
+def counted_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "COUNT_SECONDS", 2.0)
 
 
 async def restart(server: AuditedApiServer, *, hard: bool = True) -> None:

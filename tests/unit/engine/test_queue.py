@@ -68,3 +68,33 @@ async def test_clear_drops_what_waits_and_every_timer() -> None:
     queue.clear()
     await asyncio.sleep(0.01)
     assert queue.depth == 0
+
+
+async def test_clear_while_a_key_is_worked_on_leaves_nothing_behind() -> None:
+    queue: KeyedQueue[str] = KeyedQueue()
+    queue.add("a")
+    await queue.get()
+    queue.add("a")
+    queue.clear()
+    queue.done("a")
+    assert queue.idle, "what came before the clearing does not come back"
+    queue.add("a")
+    assert (await asyncio.wait_for(queue.get(), 1))[0] == "a", "what comes afterwards does, once"
+    queue.done("a")
+    assert queue.idle
+
+
+async def test_a_key_forgotten_while_it_is_worked_on_comes_once_more_and_then_rests() -> None:
+    queue: KeyedQueue[str] = KeyedQueue(base=60)
+    queue.add("a")
+    await queue.get()
+    queue.forget("a")
+    queue.add("a")  # its deletion
+    queue.retry("a")
+    queue.done("a")
+    assert (await asyncio.wait_for(queue.get(), 1))[0] == "a"
+    queue.schedule("a", None)
+    queue.succeeded("a")
+    queue.done("a")
+    await asyncio.sleep(0.01)
+    assert queue.idle

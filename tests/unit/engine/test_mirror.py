@@ -1,0 +1,67 @@
+"""A mirror of a kind, fed by a scripted list and watch."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from integration_operator.engine.cluster import Cluster
+from integration_operator.engine.mirror import Gvk, Mirror
+
+GVK = Gvk("example.com/v1", "Thing")
+NAME = ("shop", "one")
+
+
+def thing(version: int) -> dict[str, Any]:
+    return {"metadata": {"namespace": "shop", "name": "one", "uid": "u", "resourceVersion": str(version)}}
+
+
+class Script:
+    """An API server that says what the test tells it to."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
+
+    async def path(self, *_: Any) -> str:
+        return "/things"
+
+    async def list_pages(self, *_: Any) -> AsyncIterator[tuple[list[Any], str]]:
+        yield [thing(5)], "10"
+
+    async def watch(self, *_: Any) -> AsyncIterator[tuple[str, Any]]:
+        while True:
+            yield await self.events.get()
+
+
+async def mirrored(script: Script, seen: list[Any]) -> Mirror:
+    mirror = Mirror(cast(Cluster, script), GVK, lambda *change: seen.append(change))
+    mirror.start()
+    await mirror.synced.wait()
+    return mirror
+
+
+async def after(seen: list[Any], count: int) -> None:
+    async with asyncio.timeout(5):
+        while len(seen) < count:  # noqa: ASYNC110 - the mirror tells by a plain call
+            await asyncio.sleep(0)
+
+
+async def test_an_own_write_is_no_surprise_and_is_not_undone_by_older_events() -> None:
+    script, seen = Script(), list[Any]()
+    mirror = await mirrored(script, seen)
+    mirror.note(thing(14))
+    script.events.put_nowait(("MODIFIED", thing(12)))
+    script.events.put_nowait(("MODIFIED", thing(14)))
+    script.events.put_nowait(("MODIFIED", thing(15)))
+    await after(seen, 2)
+    assert [change[3]["resourceVersion"] for change in seen] == ["5", "15"]
+    await mirror.stop()
+
+
+async def test_an_answer_that_comes_after_the_deletion_brings_nothing_back() -> None:
+    script, seen = Script(), list[Any]()
+    mirror = await mirrored(script, seen)
+    script.events.put_nowait(("DELETED", thing(13)))
+    await after(seen, 2)
+    mirror.note(thing(12))
+    assert mirror.get(NAME) is None
+    await mirror.stop()
