@@ -12,8 +12,8 @@ from typing import Any, cast
 import kopf
 
 from integration_operator.core.kind import Kind
-from integration_operator.core.model import GROUP, VERSION
-from integration_operator.engine.cluster import Cluster, pause
+from integration_operator.core.model import API_VERSION, GROUP, VERSION
+from integration_operator.engine.cluster import PAGE, Cluster, pause
 from integration_operator.engine.engine import Engine
 from integration_operator.settings import Settings
 
@@ -68,6 +68,7 @@ def operator_settings() -> kopf.OperatorSettings:
     """kopf with all that we don't use turned off."""
     settings = kopf.OperatorSettings()
     settings.scanning.disabled = True
+    settings.watching.chunk_size = PAGE  # else all objects would be in memory at once, as parsed JSON
     settings.posting.enabled = False
     settings.persistence.diffbase_storage = _NoDiffs()
     settings.peering.standalone = True
@@ -87,6 +88,8 @@ async def watch(
     asyncio.get_running_loop().set_exception_handler(_unread)
     while not stop.is_set():
         try:
+            for kind in kinds:  # kopf would never look again for what is not served when it starts
+                await cluster.path(API_VERSION, kind.name)
             await _watch(engine, cluster, kinds, settings, stop)
         except Exception as error:
             log.warning("the watches failed and begin anew: %s: %s", type(error).__name__, error)
