@@ -226,12 +226,14 @@ class Engine:
             self.known.set()
 
     async def _paths(self, kind: str) -> list[str]:
-        """Where objects of a kind are listed; nowhere while the cluster does not serve it."""
+        """Where objects of a kind are listed; nowhere once its CRD is gone, but at the start it is waited for."""
         namespaces = self._settings.watch_namespaces or (None,)
         try:
             return [await self._cluster.path(API_VERSION, kind, namespace) for namespace in namespaces]
         except NotFound:
-            return []
+            if self.known.is_set():
+                return []
+            raise
 
     async def _differs(self) -> bool:
         """Whether another number of objects is there than is known."""

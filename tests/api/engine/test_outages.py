@@ -4,14 +4,15 @@ import asyncio
 import time
 from collections import Counter
 
+import httpx
 import pytest
 from aiohttp import web
 
 from integration_operator.core.ports import Key
 from integration_operator.engine import engine
 from tests.api.conftest import Operating, Operator
-from tests.api.engine.widgets import widget
-from tests.api.kube import AuditedApiServer, Kube, served, until
+from tests.api.engine.widgets import GADGET, GADGET_CRD, WIDGET, widget
+from tests.api.kube import AuditedApiServer, Kube, install, served, until
 from tests.api.proxy import Proxy, status
 
 LONG = 60.0
@@ -218,6 +219,25 @@ async def test_a_conflict_on_the_finalizer_is_tried_again_on_what_is_there_now(
         found = await kube.ready("one")
         assert "example.com/x" in found["metadata"]["finalizers"]
         assert len(found["metadata"]["finalizers"]) == 2
+
+
+async def test_a_crd_that_comes_late_is_waited_for(server: AuditedApiServer, kube: Kube, operator: Operating) -> None:
+    async with operator(kinds=(WIDGET, GADGET)) as op, httpx.AsyncClient(base_url=op.url, trust_env=False) as http:
+        await kube.create(widget("one", text="x"))
+        await until(lambda: op.engine.leadership.leads, "it leads")
+        assert (await http.get("/readyz")).status_code == 503, "it can't know all objects yet"
+        await install(server, GADGET_CRD)
+        for text in ("first", "second"):
+            body = {**widget("late", text=text), "kind": "Gadget"}
+            path = kube.path("Widget").replace("widgets", "gadgets")
+            if text == "first":
+                await kube.post(path, body)
+            else:
+                headers = {"Content-Type": "application/merge-patch+json"}
+                await kube.http.patch(f"{path}/late", json={"spec": {"text": text}}, headers=headers)
+            await kube.says("late-0", text)
+        await kube.ready("one")
+        assert (await http.get("/readyz")).status_code == 200
 
 
 async def test_a_stale_credential_is_renewed(kube: Kube, operator: Operating, proxy: Proxy) -> None:

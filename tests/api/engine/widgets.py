@@ -1,7 +1,8 @@
 """A kind and drivers for tests of the engine alone: every feature that a kind may use, and nothing of any product."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -153,6 +154,15 @@ CRD: dict[str, Any] = {
         ],
     },
 }
+
+
+class Gadget(Widget):
+    kind: str = "Gadget"
+
+
+GADGET = replace(WIDGET, name="Gadget", plural="gadgets", model=Gadget)
+GADGET_CRD = json.loads(json.dumps(CRD).replace("widget", "gadget").replace("Widget", "Gadget"))
+"""A second kind, whose CRD comes late."""
 
 
 def widget(name: str, **spec: Any) -> dict[str, Any]:
