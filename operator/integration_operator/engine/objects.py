@@ -30,28 +30,40 @@ def list_dependency(api_version: str, kind: str, namespace: str) -> Dependency:
 
 
 class Dependencies:
-    """Who read what, last time they looked."""
+    """Who read what, last time they looked. Most things have one reader only: they get no set, which would be large."""
 
     def __init__(self) -> None:
-        self._read: dict[Key, frozenset[Dependency]] = {}
-        self._readers: dict[Dependency, set[Key]] = {}
+        self._read: dict[Key, tuple[Dependency, ...]] = {}
+        self._readers: dict[Dependency, Key | set[Key]] = {}
 
     def remember(self, key: Key, read: Iterable[Dependency]) -> None:
         """Replace what this key read; nothing at all forgets the key."""
-        before, after = self._read.pop(key, frozenset()), frozenset(read)
+        before, after = frozenset(self._read.pop(key, ())), frozenset(read)
         for dependency in before - after:
-            readers = self._readers[dependency]
-            readers.discard(key)
-            if not readers:
-                del self._readers[dependency]
+            self._drop(dependency, key)
         for dependency in after - before:
-            self._readers.setdefault(dependency, set()).add(key)
+            self._add(dependency, key)
         if after:
-            self._read[key] = after
+            self._read[key] = tuple(after)
 
     def readers(self, dependency: Dependency) -> Iterable[Key]:
         """Who must be asked again when this changes."""
-        return tuple(self._readers.get(dependency, ()))
+        readers = self._readers.get(dependency, set())
+        return tuple(readers) if isinstance(readers, set) else (readers,)
+
+    def _add(self, dependency: Dependency, key: Key) -> None:
+        readers = self._readers.setdefault(dependency, key)
+        if isinstance(readers, set):
+            readers.add(key)
+        elif readers != key:
+            self._readers[dependency] = {readers, key}
+
+    def _drop(self, dependency: Dependency, key: Key) -> None:
+        readers = self._readers[dependency]
+        if isinstance(readers, set):
+            readers.discard(key)
+        if not readers or readers == key:
+            del self._readers[dependency]
 
 
 class _Stored(NamedTuple):
