@@ -1,6 +1,8 @@
-"""Keycloak from Maven Central, as an OAuth 2.0 server: prepared once, then started in memory from a realm as JSON."""
+"""Keycloak from Maven Central, as an OAuth 2.0 server: prepared once, then started with a realm as JSON."""
 
 import json
+import os
+import shutil
 import ssl
 import tempfile
 import zipfile
@@ -21,8 +23,8 @@ from dev.versions import CACHE, KEYCLOAK
 ADMIN, PASSWORD = "admin", "admin"
 REALM = "integration"
 JAVA = {"java": "openjdk-17-jre-headless", "mvn": "maven"}
-BUILT = ("--db=dev-mem", "--health-enabled=false", "--metrics-enabled=false")
-"""What `kc.sh build` fixes for all later starts: a database in memory."""
+BUILT = ("--db=dev-file", "--health-enabled=false", "--metrics-enabled=false")
+"""What `kc.sh build` fixes for all later starts: a database in a file."""
 JVM = (
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
@@ -63,7 +65,7 @@ class Keycloak(System):
 
     name = "keycloak"
     packages: ClassVar = JAVA
-    seconds = 180
+    seconds = 300
 
     def __init__(
         self,
@@ -86,10 +88,14 @@ class Keycloak(System):
 
     def launch(self) -> None:
         """A directory that shares all but its data with the prepared one; then start."""
+        if self.processes.alive(self.name):
+            return
         prepared = prepare()
         for part in ("lib", "conf", "themes", "providers", "bin"):
-            if not (self.home / part).exists():
-                (self.home / part).symlink_to(prepared / part)
+            (self.home / part).unlink(missing_ok=True)
+            (self.home / part).symlink_to(prepared / part)
+        if not (self.home / "data" / "h2").exists():
+            shutil.copytree(prepared / "data" / "h2", self.home / "data" / "h2")
         realm = self.home / "data" / "import" / f"{REALM}.json"
         realm.parent.mkdir(parents=True, exist_ok=True)
         clients = [client.representation() for client in self._clients]
@@ -105,24 +111,9 @@ class Keycloak(System):
             "https-certificate-file": crt,
             "https-certificate-key-file": key,
         }
-        self.processes.start(
-            self.name,
-            [
-                program("java"),
-                *JVM,
-                f"-Dkc.home.dir={self.home}",
-                f"-Djboss.server.config.dir={self.home / 'conf'}",
-                "-Dkc.config.built=true",
-                "-cp",
-                self.home / "lib" / "quarkus-run.jar",
-                "io.quarkus.bootstrap.runner.QuarkusEntryPoint",
-                "start",
-                "--optimized",
-                "--import-realm",
-                *(f"--{name}={value}" for name, value in options.items()),
-            ],
-            env={"KC_BOOTSTRAP_ADMIN_USERNAME": ADMIN, "KC_BOOTSTRAP_ADMIN_PASSWORD": PASSWORD},
-        )
+        arguments = [f"--{name}={value}" for name, value in options.items()]
+        command = [*_java(self.home), "start", "--optimized", "--import-realm", *arguments]
+        self.processes.start(self.name, command)
 
     def answers(self) -> bool:
         """Whether the realm is there."""
@@ -158,9 +149,16 @@ class Keycloak(System):
         return httpx.Client(verify=self._trust, timeout=30, trust_env=False)
 
 
+def _java(home: Path) -> list[str | Path]:
+    """What `kc.sh` runs at last: the process itself, which can so be ended by its own id."""
+    main = "io.quarkus.bootstrap.runner.QuarkusEntryPoint"
+    properties = [f"-Dkc.home.dir={home}", f"-Djboss.server.config.dir={home / 'conf'}", "-Dkc.config.built=true"]
+    return [program("java"), *JVM, *properties, "-cp", home / "lib" / "quarkus-run.jar", main]
+
+
 def prepare() -> Path:
-    """Fetch, unpack and build it, once; where it then is."""
-    target = CACHE / f"keycloak-{KEYCLOAK}"
+    """Fetch, unpack and build it, and make its first database, once; where it then is."""
+    target = CACHE / f"keycloak-{KEYCLOAK}-with-database"
     if target.exists():
         return target
     install(JAVA)
@@ -182,4 +180,7 @@ def _prepare(target: Path) -> None:
             archive.extractall(work)
         unpacked = work / f"keycloak-{KEYCLOAK}"
         run(["bash", unpacked / "bin" / "kc.sh", "build", *BUILT])
+        # This makes the tables and the realm of administrators too, which is most of what a first start does.
+        admin = ["bootstrap-admin", "user", "--optimized", "--no-prompt", f"--username={ADMIN}"]
+        run([*_java(unpacked), *admin, "--password:env=PASSWORD"], env={**os.environ, "PASSWORD": PASSWORD})
         unpacked.rename(target)

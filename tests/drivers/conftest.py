@@ -1,15 +1,19 @@
 """Real systems, one of each for every worker, and certificates that are good, foreign or expired."""
 
 import asyncio
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from dev.controlplane import free_ports
 from dev.pki import Authority
+from dev.processes import started_at
 from dev.systems.keycloak import Client, Keycloak
 from dev.systems.nginx import Accepted, Nginx
 from dev.systems.postgresql import Postgresql
@@ -41,6 +45,14 @@ TOKEN_ANSWERS = {
     "/token/moved": (307, "https://elsewhere.example.com/token"),
 }
 """What a token endpoint may answer, right or wrong, that a good one never would."""
+
+CLIENTS = [
+    Client("orders", "right: +%&=\u00e4"),
+    Client("disabled", "disabled-secret"),
+    Client("changed", "changed-secret"),
+    Client("lasting", "lasting-secret"),
+    Client("brief", "brief-secret", token_seconds=2),
+]
 
 
 @pytest.fixture(scope="session")
@@ -80,15 +92,38 @@ def nginx(home: Path, authority: Authority) -> Iterator[Nginx]:
 
 
 @pytest.fixture(scope="session")
-def keycloak(home: Path, authority: Authority) -> Iterator[Keycloak]:
-    """Slow to start: its tests are of one group, and so of one worker."""
-    clients = [
-        Client("orders", "right: +%&=\u00e4"),
-        Client("lasting", "lasting-secret"),
-        Client("brief", "brief-secret", token_seconds=2),
-    ]
-    with Keycloak(home / "keycloak", authority, clients=clients) as system:
+def keycloak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keycloak]:
+    """One for all workers, since it is slow to start: each client that a test changes is of that test alone.
+
+    The first who needs it starts it, the last who leaves ends it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "keycloak"
+    users = folder / "users"
+    users.mkdir(parents=True, exist_ok=True)
+    me, lock, port = users / str(os.getpid()), folder / "lock", folder / "port"
+    with held(lock):
+        me.touch()
+        if not port.exists():
+            port.write_text(str(free_ports(1)[0]))
+        system = Keycloak(folder, Authority(folder / "pki"), port=int(port.read_text()), clients=CLIENTS)
+        system.start()
+    try:
         yield system
+    finally:
+        with held(lock):
+            me.unlink()
+            if not any(started_at(int(user.name)) for user in users.iterdir()):
+                system.stop()
+                shutil.rmtree(folder)
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """One process at a time."""
+    with lock.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
