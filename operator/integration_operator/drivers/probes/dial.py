@@ -5,8 +5,8 @@ import errno
 import socket
 import ssl
 import tempfile
-from collections.abc import Awaitable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -118,19 +118,22 @@ class Tls:
     key: str | None = field(default=None, repr=False)
     public_too: bool = False
     """Whether the system's roots are trusted beside `ca`."""
+    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
 
     def context(self) -> NamedContext:
         """TLS 1.2 or later, certificate and name checked; Unconnected where the material can't be read."""
         context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
         context.server_name = self.server_name.rstrip(".")
-        context.trust = _trust(self.ca, self.certificate, self.key, self.public_too)
+        context.trust = _trust(self.ca, self.certificate, self.key, self.public_too, self.newest)
         return context
 
 
 @lru_cache(maxsize=128)
-def _trust(ca: str | None, certificate: str | None, key: str | None, public_too: bool) -> ssl.SSLContext:
+def _trust(
+    ca: str | None, certificate: str | None, key: str | None, public_too: bool, newest: ssl.TLSVersion
+) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_2, newest
     if ca is None or public_too:
         context.load_default_certs()
     if ca is not None:
@@ -157,11 +160,24 @@ def tls_of(binding: Binding) -> Tls:
     return Tls(binding.server_name or binding.host, binding.ca_crt, binding.tls_crt, binding.tls_key)
 
 
-async def attempt(asking: Awaitable[Outcome], host: str, timeout: timedelta) -> Outcome:
+async def attempt(ask: Callable[[Tls], Awaitable[Outcome]], tls: Tls, host: str, timeout: timedelta) -> Outcome:
     """The outcome of one attempt, in time, whatever goes wrong: what clients raise may carry what they were given."""
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            return await asking
+            outcome = await _outcome(ask, tls, host)
+            if outcome.reason == Reason.CONNECTION_RESET:
+                # With TLS 1.3 a server that refuses our certificate hangs up on what we have said already, and its
+                # reason may be lost on the way; with 1.2 it says so within the handshake.
+                told = await _outcome(ask, replace(tls, newest=ssl.TLSVersion.TLSv1_2), host)
+                return told if told.reason == Reason.CLIENT_CERTIFICATE else outcome
+            return outcome
+    except TimeoutError as error:
+        return classify(error, host)
+
+
+async def _outcome(ask: Callable[[Tls], Awaitable[Outcome]], tls: Tls, host: str) -> Outcome:
+    try:
+        return await ask(tls)
     except Exception as error:
         return classify(error, host)
 

@@ -8,7 +8,7 @@ import httpx
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import Target
-from integration_operator.drivers.probes.dial import Reason, attempt, failed, tls_of
+from integration_operator.drivers.probes.dial import Reason, Tls, attempt, failed, tls_of
 from integration_operator.drivers.probes.web import beginning, redirected, request, usable
 
 
@@ -23,15 +23,19 @@ class HttpProbe:
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe."""
         assert isinstance(target, Target)
-        return await attempt(self._ask(target, timeout), target.binding.host, timeout)
 
-    async def _ask(self, target: Target, timeout: timedelta) -> Outcome:
+        async def ask(tls: Tls) -> Outcome:
+            return await self._ask(target, tls, timeout)
+
+        return await attempt(ask, tls_of(target.binding), target.binding.host, timeout)
+
+    async def _ask(self, target: Target, tls: Tls, timeout: timedelta) -> Outcome:
         binding = target.binding
         asking = request(
             "GET",
             binding.uri.rstrip("/") + target.path,
             rules=self._rules,
-            context=tls_of(binding).context() if target.encrypted else None,
+            context=tls.context() if target.encrypted else None,
             timeout=timeout,
             headers={binding.header: usable(binding.header_value)} if binding.header and binding.header_value else {},
         )

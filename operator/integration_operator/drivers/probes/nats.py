@@ -18,6 +18,7 @@ from integration_operator.drivers.connection import Target
 from integration_operator.drivers.probes.dial import (
     NamedContext,
     Reason,
+    Tls,
     Unconnected,
     address_of,
     attempt,
@@ -49,11 +50,14 @@ class NatsProbe:
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe."""
         assert isinstance(target, Target)
-        return await attempt(self._ask(target, timeout), target.binding.host, timeout)
 
-    async def _ask(self, target: Target, timeout: timedelta) -> Outcome:
-        binding = target.binding
-        context = tls_of(binding).context()
+        async def ask(tls: Tls) -> Outcome:
+            return await self._ask(target, tls, timeout)
+
+        return await attempt(ask, tls_of(target.binding), target.binding.host, timeout)
+
+    async def _ask(self, target: Target, tls: Tls, timeout: timedelta) -> Outcome:
+        binding, context = target.binding, tls.context()
         address = await address_of(binding.host, self._rules)
         bracketed = f"[{address}]" if ":" in address else address
         client, seconds = Client(), math.ceil(timeout.total_seconds())

@@ -8,7 +8,7 @@ import asyncpg  # type: ignore[import-untyped]
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import Target
-from integration_operator.drivers.probes.dial import Reason, address_of, attempt, failed, tls_of
+from integration_operator.drivers.probes.dial import Reason, Tls, address_of, attempt, failed, tls_of
 
 ANSWERS: dict[str, tuple[Reason, str]] = {
     "28P01": (Reason.AUTHENTICATION_FAILED, "refuses the user name or password"),
@@ -36,9 +36,13 @@ class PostgresqlProbe:
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe."""
         assert isinstance(target, Target)
-        return await attempt(self._ask(target), target.binding.host, timeout)
 
-    async def _ask(self, target: Target) -> Outcome:
+        async def ask(tls: Tls) -> Outcome:
+            return await self._ask(target, tls)
+
+        return await attempt(ask, tls_of(target.binding), target.binding.host, timeout)
+
+    async def _ask(self, target: Target, tls: Tls) -> Outcome:
         binding = target.binding
         try:
             connection = await asyncpg.connect(
@@ -48,7 +52,7 @@ class PostgresqlProbe:
                 # Whatever is None would be looked for in the environment and the home directory.
                 user=binding.username or "",
                 password=binding.password or "",
-                ssl=tls_of(binding).context() if target.encrypted else False,
+                ssl=tls.context() if target.encrypted else False,
                 target_session_attrs="any",
                 server_settings={"application_name": "integration-operator"},
             )
