@@ -10,10 +10,12 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
 from kubernetes.aio import client, config
+from yarl import URL
 
 from integration_operator.core.errors import (
     Conflict,
@@ -112,15 +114,17 @@ class Cluster:
             data = encode(body)
             headers["Content-Type"] = content_type
         try:
-            async with self._session.request(
-                method, self._base + path, params=params, data=data, headers=headers
-            ) as response:
+            async with self._session.request(method, self._url(path, params), data=data, headers=headers) as response:
                 payload = await response.read()
                 if response.status >= 400:
                     raise _error(response.status, payload, response.headers.get("Retry-After"))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the API server did not answer: {type(error).__name__}") from error
         return decode(payload) if payload else None
+
+    def _url(self, path: str, params: Mapping[str, str] | None) -> URL:
+        """What it is made of needs no encoding (names) or has it (parameters): it is not parsed again."""
+        return URL(f"{self._base}{path}?{urlencode(params)}" if params else self._base + path, encoded=True)
 
     async def path(self, api_version: str, kind: str, namespace: str | None = None, name: str | None = None) -> str:
         """The URL path of a kind or object; NotFound when the cluster does not serve the kind."""

@@ -39,6 +39,8 @@ log = structlog.get_logger("engine")
 
 CENSUS_SECONDS = 300.0
 """How often the objects that are known are compared with those that are there: a watch may miss a deletion."""
+PATIENCE_SECONDS = 30.0
+"""How long numbers may differ at the start before they are compared all the same."""
 COUNT_SECONDS = 10.0
 """How often they are counted: where the numbers differ, they are compared at once."""
 
@@ -202,10 +204,13 @@ class Engine:
 
     async def _take_census(self) -> None:
         """Compare what is known with what is there: until all has come in, then when it may differ, and at times."""
-        delay, due = 0.1, 0.0
+        delay, due, patience = 0.1, 0.0, time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                if time.monotonic() >= due or await self._differs():
+                differs = await self._differs()
+                # While the first lists come in, to compare would only list everything once more.
+                coming = not self.known.is_set() and time.monotonic() < patience
+                if not differs if coming else differs or time.monotonic() >= due:
                     missing = [await self._compare(kind) for kind in self._kinds]
                     if not any(missing):
                         self._all_known()

@@ -2,7 +2,10 @@
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import structlog
 
 
@@ -28,7 +31,7 @@ def configure(level: str) -> None:
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.EventRenamer("message"),
-                structlog.processors.JSONRenderer(),
+                structlog.processors.JSONRenderer(serializer=_json),
             ],
         )
     )
@@ -40,3 +43,8 @@ def configure(level: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It warns of each TLS connection that a client of NATS ends.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
+def _json(event: Any, default: Callable[[Any], Any], **_: Any) -> str:
+    """Called by structlog as json.dumps; several times as fast."""
+    return msgspec.json.encode(event, enc_hook=default).decode()

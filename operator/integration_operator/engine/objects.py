@@ -139,7 +139,9 @@ class Objects:
 
     def claimants(self, claim: str) -> tuple[Claimant, ...]:
         """Who claims this, oldest first."""
-        return tuple(sorted(Claimant(self._stored[k].created, k) for k in self._claims.get(claim, ())))
+        if not (keys := self._claims.get(claim)):  # of most claims that are asked about
+            return ()
+        return tuple(sorted(Claimant(self._stored[k].created, k) for k in keys))
 
     def __iter__(self) -> Iterator[Key]:
         return iter(self._stored)

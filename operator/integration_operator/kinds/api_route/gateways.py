@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -73,7 +74,7 @@ async def look_gateway(route: ApiRoute, reader: Reader) -> Gateway:
         exists=True,
         name=name,
         namespace=namespace,
-        driver=driver if isinstance(driver, GatewayDriver) else None,
+        driver=_gateway_driver(driver),
         controller=controller,
         listeners=await listeners(found, route, reader),
         own=own,
@@ -84,6 +85,12 @@ async def look_gateway(route: ApiRoute, reader: Reader) -> Gateway:
     secrets = {listener["name"]: listener for listener in found["spec"]["listeners"]}
     with_ca = [replace(it, ca=await _ca(reader, secrets[it.name], namespace)) for it in gateway.listeners]
     return replace(gateway, address=address, listeners=tuple(with_ca))
+
+
+@cache
+def _gateway_driver(driver: object) -> GatewayDriver | None:
+    """Looks at every member of the protocol, which takes a while: once a driver is enough."""
+    return driver if isinstance(driver, GatewayDriver) else None
 
 
 async def listeners(gateway: Manifest, route: ApiRoute, reader: Reader) -> tuple[Listener, ...]:
