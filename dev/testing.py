@@ -31,7 +31,7 @@ LAYERS = {
     layer.name: layer
     for layer in (
         Layer("unit", ("tests/unit",), 2),
-        Layer("api", ("tests/api",), 2),
+        Layer("api", ("tests/api",), 3),
         Layer("e2e", ("tests/drivers", "tests/e2e"), 4),
     )
 }
@@ -65,7 +65,7 @@ def _run(layer: Layer, keep: bool) -> Result:
     began = time.monotonic()
     print(f"\n── {layer.name} ──", flush=True)
     with _setting(layer, keep) as environment, tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = [sys.executable, "-m", "pytest", "-q", "--dist=loadgroup", f"-n{layer.workers}"]
+        command = [sys.executable, "-m", "pytest", "-q", "--dist=loadfile", f"-n{layer.workers}"]
         command += [f"--junitxml={report.name}", "--durations=5", *layer.paths]
         code = subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False).returncode
         return _read(layer, Path(report.name), code, began)

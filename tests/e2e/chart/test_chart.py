@@ -13,7 +13,6 @@ from dev.processes import Failed
 from integration_operator.core.model import GROUP
 from tests.e2e.conftest import API, Client, api_route, echo
 
-pytestmark = pytest.mark.xdist_group("chart")
 ACCOUNT = f"system:serviceaccount:{stack.NAMESPACE}:{stack.RELEASE}"
 CRD = f"apiroutes.{GROUP}"
 
