@@ -9,16 +9,19 @@ Network = IPv4Network | IPv6Network
 
 NEVER = (
     "0.0.0.0/8",
+    "100.100.100.200/32",
     "127.0.0.0/8",
+    "168.63.129.16/32",
     "169.254.0.0/16",
+    "192.0.0.0/24",
     "224.0.0.0/3",
-    "::/128",
-    "::1/128",
+    "::/96",
+    "64:ff9b:1::/48",
     "fe80::/10",
     "ff00::/8",
     "fd00:ec2::254/128",
 )
-"""Loopback, link-local (cloud metadata with it), multicast, reserved: denied unless allowed by name."""
+"""Loopback, link-local, clouds' metadata, multicast, reserved, local NAT64: denied unless allowed by name."""
 
 
 @dataclass(frozen=True)

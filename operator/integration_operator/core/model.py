@@ -169,10 +169,12 @@ DataKey = Annotated[
     str,
     Matching(r"^[-._a-zA-Z0-9]+$", "write a key of the Secret or ConfigMap: letters, digits, '-', '_' and '.'"),
 ]
+PORT_IN_URL = r"(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+"""A colon and a port from 1 to 65535, or nothing."""
 HttpsOrHttpUrl = Annotated[
     str,
     Matching(
-        r"^https?://[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?(:[0-9]{1,5})?(/[^\s\x00-\x1f\x7f?#@]*)?$",
+        rf"^https?://[a-zA-Z0-9]([-a-zA-Z0-9.]*[a-zA-Z0-9])?{PORT_IN_URL}(/[^\s\x00-\x1f\x7f?#@]*)?$",
         "write an absolute URL, as https://api.example.com/v2: http or https, no user, password, query or fragment",
         limit=2048,
     ),

@@ -47,6 +47,8 @@ class Outcome:
     message: str = ""
     data: Mapping[str, Any] = field(default_factory=dict, repr=False)
     at: datetime | None = None
+    hurry: bool = True
+    """Whether a bad outcome is asked about again soon: not where each try counts, as with a refused credential."""
     target: Any = field(default=None, repr=False, compare=False)
 
     def condition(self, type_: str) -> Condition:

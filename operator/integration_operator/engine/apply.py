@@ -48,19 +48,16 @@ class Applier:
         """By owner, (resource version, digest) of children as planned, or as near as the API server lets them be."""
 
     async def children(self, key: Key, owner: Manifest, kind: Kind[Any, Any], planned: Iterable[Manifest]) -> None:
-        """Apply what differs, then prune what is no longer planned; the first refusal is raised when all is tried."""
-        refusal: UserError | None = None
+        """Apply what differs, in the order of the plan, then prune what is no longer planned.
+
+        A refusal ends it: what comes later may be unsafe without what was refused, as a route without its TLS policy.
+        """
         names: set[tuple[Gvk, str]] = set()
         for child in planned:
             desired = finished(child, owner)
             names.add((Gvk(desired["apiVersion"], desired["kind"]), desired["metadata"]["name"]))
-            try:
-                await self._child(key, owner, desired)
-            except UserError as error:
-                refusal = refusal or error
+            await self._child(key, owner, desired)
         await self._prune(key, owner, kind, names)
-        if refusal:
-            raise refusal
 
     async def _child(self, key: Key, owner: Manifest, desired: Manifest) -> None:
         gvk, meta = Gvk(desired["apiVersion"], desired["kind"]), desired["metadata"]

@@ -29,6 +29,7 @@ class _Entry:
     check: Check
     settled: Outcome | None = None
     bad: int = 0
+    hurry: bool = True
     last: float | None = None
     """Monotonic seconds of the last probe of this target."""
 
@@ -36,7 +37,7 @@ class _Entry:
 class Checks:
     """`changed(key)` is called when the settled outcome of one of the key's checks changed."""
 
-    def __init__(self, probes: Mapping[str, Probe], changed: Callable[[Key], None], workers: int = 16) -> None:
+    def __init__(self, probes: Mapping[str, Probe], changed: Callable[[Key], None], workers: int = 128) -> None:
         self._probes, self._changed, self._workers = probes, changed, workers
         self._entries: dict[Key, dict[str, _Entry]] = {}
         self._queue: KeyedQueue[tuple[Key, str]] = KeyedQueue()
@@ -87,7 +88,8 @@ class Checks:
         if entry.last is not None:
             # What is bad is asked again soon, then less and less often, so that it heals quickly.
             interval = entry.check.interval.total_seconds()
-            wait = min(interval, FIRST_AGAIN_SECONDS * 2.0 ** min(entry.bad - 1, 16)) if entry.bad else interval
+            soon = FIRST_AGAIN_SECONDS * 2.0 ** min(entry.bad - 1, 16)
+            wait = min(interval, soon) if entry.bad and entry.hurry else interval
             delay = entry.last + wait - time.monotonic()
         elif entry.settled is None and entry.check.first_at is not None:
             delay = (entry.check.first_at - datetime.now(UTC)).total_seconds()
@@ -117,6 +119,7 @@ class Checks:
         first = entry.last is None
         entry.last = time.monotonic()
         entry.bad = 0 if outcome.ok else entry.bad + 1
+        entry.hurry = outcome.hurry
         self._time(key, entry)
         settled = entry.settled
         if settled and settled.ok and not outcome.ok and not first and entry.bad < check.failure_threshold:

@@ -44,6 +44,12 @@ class NotFound(PassingError):
     reason = "NotFound"
 
 
+class NotServed(NotFound):
+    """The cluster does not serve the kind: a CRD is missing, or older than what is needed."""
+
+    reason = "KindNotServed"
+
+
 class Gone(PassingError):
     """The resource version is too old: list again."""
 
@@ -60,12 +66,9 @@ class Cluster:
         self.api = client.ApiClient(configuration)
         self._base = configuration.host.rstrip("/")
         context: ssl.SSLContext = self.api.rest_client.ssl_context
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=64),
-            timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
-            headers={"User-Agent": MANAGER},
-            read_bufsize=2**20,
-        )
+        self._session = _session(context, limit=64)
+        # Watches hold their connections for minutes: they must not take those of requests.
+        self._watches = _session(context, limit=0)
         self._resources: dict[str, tuple[float, dict[str, tuple[str, bool]]]] = {}
 
     @classmethod
@@ -91,6 +94,7 @@ class Cluster:
     async def close(self) -> None:
         """End all connections."""
         await self._session.close()
+        await self._watches.close()
         await self.api.close()  # type: ignore[no-untyped-call]
 
     async def _headers(self) -> dict[str, str]:
@@ -150,7 +154,7 @@ class Cluster:
                 resources = {}
             self._resources[root] = (time.monotonic(), resources)
         if kind not in resources:
-            raise NotFound(f"the cluster does not serve {kind} of {root.removeprefix('/apis/').removeprefix('/api/')}")
+            raise NotServed(f"the cluster does not serve {kind} of {root.removeprefix('/apis/').removeprefix('/api/')}")
         return resources[kind]
 
     async def get(self, api_version: str, kind: str, namespace: str | None, name: str) -> Any | None:
@@ -206,7 +210,7 @@ class Cluster:
         # Bookmarks come once a minute: silence for longer means a dead connection.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=75)
         try:
-            async with self._session.get(self._base + path, params=query, headers=headers, timeout=timeout) as response:
+            async with self._watches.get(self._base + path, params=query, headers=headers, timeout=timeout) as response:
                 if response.status >= 400:
                     raise _error(response.status, await response.read(), None)
                 async for line in _lines(response.content):
@@ -224,6 +228,15 @@ class Cluster:
         path = await self.path(manifest["apiVersion"], manifest["kind"], meta.get("namespace"), meta["name"])
         params = {"fieldManager": MANAGER, "force": "true"}
         return await self.request("PATCH", path, params=params, body=manifest, content_type=APPLY)
+
+
+def _session(context: ssl.SSLContext, limit: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context, limit=limit),
+        timeout=aiohttp.ClientTimeout(total=30, sock_connect=5),
+        headers={"User-Agent": MANAGER},
+        read_bufsize=2**20,
+    )
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -142,6 +142,7 @@ class Engine:
             cluster=self._cluster,
             mirrors=self._mirrors,
             objects=self.objects,
+            dependencies=self._dependencies,
             checks=self._checks,
             resolver=self._resolver,
             drivers=self._drivers,

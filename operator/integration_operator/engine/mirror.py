@@ -25,6 +25,8 @@ class Gvk(NamedTuple):
 METADATA_ONLY = frozenset({Gvk("v1", "Secret"), Gvk("v1", "ConfigMap"), Gvk("v1", "Namespace")})
 """Kinds of which only metadata is kept: their content is read one by one, when it is needed."""
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 Name = tuple[str, str]
 """Namespace (empty for cluster-scoped) and name."""
 
@@ -107,16 +109,21 @@ class Mirror:
                     version = await self._stream(path, version, scope)
             except Gone:
                 log.info("mirror of %s: lists again, the watch is too old", self.gvk.kind)
-            except (NotFound, Forbidden) as error:
-                # Not served, or not ours to see: nothing is there for us; look again at times.
-                log.log(
-                    logging.WARNING if isinstance(error, Forbidden) else logging.DEBUG, "%s: %s", self.gvk.kind, error
-                )
+            except NotFound as error:
+                log.debug("mirror of %s: %s", self.gvk.kind, error)
                 self._replace(scope, {})
+                self._sync(scope)
+                delay = 10.0
+            except Forbidden as error:
+                # What was seen stays: rights may come back, as after an upgrade. Where nothing was, nothing is for us.
+                log.warning("mirror of %s: %s", self.gvk.kind, error)
                 self._sync(scope)
                 delay = 10.0
             except IntegrationError as error:
                 log.debug("mirror of %s: %s", self.gvk.kind, error)
+                delay = min(delay * 2, 5.0)
+            except Exception:
+                log.exception("a bug, or an answer that is none: the mirror of %s lists again", self.gvk.kind)
                 delay = min(delay * 2, 5.0)
             await asyncio.sleep(delay)
 
@@ -168,6 +175,9 @@ class Mirror:
 
     def _store(self, name: Name, obj: dict[str, Any]) -> None:
         meta = {k: v for k, v in obj["metadata"].items() if k != "managedFields"}
+        if self._metadata_only:
+            # A client-side apply copies all of a Secret into an annotation.
+            meta["annotations"] = {k: v for k, v in (meta.get("annotations") or {}).items() if k != LAST_APPLIED}
         kept: dict[str, Any] = {"apiVersion": self.gvk.api_version, "kind": self.gvk.kind}
         if not self._metadata_only:
             kept.update(obj)

@@ -36,6 +36,13 @@ class Dependencies:
         self._read: dict[Key, tuple[Dependency, ...]] = {}
         self._readers: dict[Dependency, Key | set[Key]] = {}
 
+    def add(self, key: Key, dependency: Dependency) -> None:
+        """This key is reading something just now: a change is news from here on, not only once its look has ended."""
+        readers = self._readers.get(dependency)
+        if readers != key and not (isinstance(readers, set) and key in readers):
+            self._add(dependency, key)
+            self._read[key] = (*self._read.get(key, ()), dependency)
+
     def remember(self, key: Key, read: Iterable[Dependency]) -> None:
         """Replace what this key read; nothing at all forgets the key."""
         before, after = frozenset(self._read.pop(key, ())), frozenset(read)

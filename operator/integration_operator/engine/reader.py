@@ -19,7 +19,7 @@ from integration_operator.engine.checks import Checks
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.mirror import METADATA_ONLY, Gvk
 from integration_operator.engine.mirrors import Mirrors
-from integration_operator.engine.objects import Dependency, Objects, list_dependency, object_dependency
+from integration_operator.engine.objects import Dependencies, Dependency, Objects, list_dependency, object_dependency
 
 R = TypeVar("R", bound="Resource[Any]")
 
@@ -74,6 +74,7 @@ class EngineReader:
         cluster: Cluster,
         mirrors: Mirrors,
         objects: Objects,
+        dependencies: Dependencies,
         checks: Checks,
         resolver: Resolver,
         drivers: Mapping[str, object],
@@ -85,10 +86,12 @@ class EngineReader:
         self._key, self._cluster, self._mirrors = key, cluster, mirrors
         self._objects, self._checks, self._resolver = objects, checks, resolver
         self._drivers, self._children = drivers, children
+        self._dependencies = dependencies
+        self._contents: dict[tuple[str, str, str], Manifest | None] = {}
 
     async def get(self, api_version: str, kind: str, name: str, namespace: str | None = None) -> Manifest | None:
         """See core.ports.Reader."""
-        self.read.add(object_dependency(api_version, kind, namespace or "", name))
+        self._depend(object_dependency(api_version, kind, namespace or "", name))
         if api_version == API_VERSION:
             return self._objects.get(Key(kind, namespace or "", name))
         gvk = Gvk(api_version, kind)
@@ -98,13 +101,17 @@ class EngineReader:
         seen = mirror.get((namespace or "", name))
         if seen is None or gvk not in METADATA_ONLY or kind == "Namespace":
             return seen
-        return await self._cluster.get(api_version, kind, namespace, name)
+        # One look sees one version of it, however many of its entries it asks for.
+        identity = (kind, namespace or "", name)
+        if identity not in self._contents:
+            self._contents[identity] = await self._cluster.get(api_version, kind, namespace, name)
+        return self._contents[identity]
 
     async def list(
         self, api_version: str, kind: str, namespace: str, selector: Mapping[str, str] | None = None
     ) -> list[Manifest]:
         """See core.ports.Reader."""
-        self.read.add(list_dependency(api_version, kind, namespace))
+        self._depend(list_dependency(api_version, kind, namespace))
         if api_version == API_VERSION:
             keys = sorted(k for k in self._objects.keys(kind) if k.namespace == namespace)
             found = [self._objects.get(k) for k in keys]
@@ -169,12 +176,17 @@ class EngineReader:
 
     def claimants(self, claim: str) -> tuple[Claimant, ...]:
         """See core.ports.Reader."""
-        self.read.add(("claim", claim))
+        self._depend(("claim", claim))
         return self._objects.claimants(claim)
 
     def outcome(self, check: str) -> Outcome | None:
         """See core.ports.Reader."""
         return self._checks.outcome(self._key, check)
+
+    def _depend(self, dependency: Dependency) -> None:
+        """Before it is read: what changes while it is read must not be missed."""
+        self.read.add(dependency)
+        self._dependencies.add(self._key, dependency)
 
     def _look_again(self, seconds: float) -> None:
         self.again_in = seconds if self.again_in is None else min(self.again_in, seconds)

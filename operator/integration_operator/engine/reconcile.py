@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from integration_operator.core.errors import IntegrationError, Invalid, NotLeading, UserError
+from integration_operator.core.errors import Forbidden, IntegrationError, Invalid, NotLeading, UserError
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import GROUP, Resource
 from integration_operator.core.plan import Condition, Manifest, Plan, with_ready
@@ -16,7 +16,7 @@ from integration_operator.core.ports import Key
 from integration_operator.engine import audit, metrics, status
 from integration_operator.engine.apply import Applier, NameTaken
 from integration_operator.engine.checks import Checks
-from integration_operator.engine.cluster import NotFound
+from integration_operator.engine.cluster import NotFound, NotServed
 from integration_operator.engine.objects import Dependencies, Objects
 from integration_operator.engine.reader import EngineReader
 from integration_operator.engine.writer import Writer
@@ -96,6 +96,9 @@ class Reconciler:
         reader = self._reader(key)
         try:
             world = await kind.look(resource, reader)
+        except Forbidden as error:
+            await self._unknown(key, raw, error.reason, str(error))
+            raise
         finally:
             self._dependencies.remember(key, reader.read)
         now = datetime.now(UTC)
@@ -123,6 +126,8 @@ class Reconciler:
                 await self._applier.children(key, raw, kind, plan.children)
         except UserError as error:
             return raw, _failed(plan, error, False), error
+        except NotServed as error:
+            return raw, _failed(plan, error, None), error
         except (NotLeading, NotFound):
             raise
         except IntegrationError as error:
@@ -164,9 +169,12 @@ class Reconciler:
     async def report_bug(self, key: Key) -> None:
         """A pass failed in a way that nobody foresaw: the object says so, without a traceback."""
         if raw := self._objects.get(key):
-            now = datetime.now(UTC)
-            new = status.faulty(raw.get("status") or {}, raw["metadata"].get("generation", 0), now)
-            await self._write(key, raw, new, now)
+            await self._unknown(key, raw, "InternalError", "a bug of the operator: its log has the details")
+
+    async def _unknown(self, key: Key, raw: Manifest, reason: str, message: str) -> None:
+        now = datetime.now(UTC)
+        new = status.unknown(raw.get("status") or {}, reason, message, raw["metadata"].get("generation", 0), now)
+        await self._write(key, raw, new, now)
 
     async def _status(self, key: Key, raw: Manifest, plan: Plan) -> None:
         now = datetime.now(UTC)

@@ -40,9 +40,9 @@ def _known(old: Mapping[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]
     return dict(old) if old.get("observedGeneration") == new["observedGeneration"] else new
 
 
-def faulty(old: Mapping[str, Any], generation: int, now: datetime) -> dict[str, Any]:
-    """The old status, with Ready unknown for a bug of the operator's own: what was found before still stands."""
-    ready = Condition("Ready", None, "InternalError", "a bug of the operator: its log has the details")
+def unknown(old: Mapping[str, Any], reason: str, message: str, generation: int, now: datetime) -> dict[str, Any]:
+    """The old status, with Ready unknown for want of a judgement: what was found before still stands."""
+    ready = Condition("Ready", None, reason, message)
     before = {c["type"]: c for c in old.get("conditions") or ()}
     kept = [c for c in before.values() if c["type"] != "Ready"]
     told = _condition(ready, before.get("Ready"), generation, now)

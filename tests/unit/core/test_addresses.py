@@ -23,6 +23,11 @@ from integration_operator.core.addresses import AddressRules
         "2002:7f00:0001::",
         "64:ff9b::7f00:1",
         "fd00:ec2::254",
+        "::127.0.0.1",
+        "64:ff9b:1::7f00:1",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
     ],
 )
 def test_never_by_default(address: str) -> None:

@@ -56,7 +56,20 @@ def test_what_is_no_host_name(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://a", "//a", "a.b", "https://u:p@a.b", "https://a.b?q=1", "https://a.b#f", "https://", "https://a b"]
+    "url",
+    [
+        "https://a:99999",
+        "https://a:65536",
+        "https://a:0",
+        "ftp://a",
+        "//a",
+        "a.b",
+        "https://u:p@a.b",
+        "https://a.b?q=1",
+        "https://a.b#f",
+        "https://",
+        "https://a b",
+    ],
 )
 def test_what_is_no_url(url: str) -> None:
     with pytest.raises(ValidationError, match="write an absolute URL"):

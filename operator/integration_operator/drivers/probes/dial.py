@@ -73,8 +73,8 @@ class Reason(StrEnum):
 
 
 def failed(reason: Reason, message: str) -> Outcome:
-    """A bad outcome."""
-    return Outcome(False, reason, message)
+    """A bad outcome. A credential that was refused is not tried again and again: accounts get locked."""
+    return Outcome(False, reason, message, hurry=reason is not Reason.AUTHENTICATION_FAILED)
 
 
 class Unconnected(Exception):

@@ -4,14 +4,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from integration_operator.core.model import Between, Duration, Matching, Model, Rule
+from integration_operator.core.model import PORT_IN_URL, Between, Duration, Matching, Model, Rule
 from integration_operator.core.quantity import Bytes
 from integration_operator.kinds.api_route.versions import HeaderName
 
 Origin = Annotated[
     str,
     Matching(
-        r"^(\*|https?://(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?(:[0-9]{1,5})?)$",
+        rf"^(\*|https?://(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?{PORT_IN_URL})$",
         "write an origin as https://portal.example.com, with no path; * stands for all",
     ),
 ]

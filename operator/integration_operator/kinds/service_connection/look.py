@@ -103,8 +103,8 @@ async def _entry(reader: Reader, namespace: str, kind: str, name: str, key: str)
 
 
 async def _service(connection: ServiceConnection, reader: Reader) -> Manifest | None:
-    """The Service of a name as db.shop.svc or db.shop.svc.cluster.local."""
+    """The Service of a name as db.shop.svc or db.shop.svc.cluster.local, in this namespace: others gave no consent."""
     parts = connection.host.rstrip(".").split(".")
-    if len(parts) >= 3 and parts[2] == "svc":
-        return await reader.get("v1", "Service", parts[0], parts[1])
+    if len(parts) >= 3 and parts[1:3] == [connection.namespace, "svc"]:
+        return await reader.get("v1", "Service", parts[0], connection.namespace)
     return None
