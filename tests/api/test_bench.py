@@ -17,7 +17,6 @@ def figures() -> Iterator[Figures]:
         yield asyncio.run(measure(api, COUNT, idle_seconds=5, changes=10))
 
 
-@pytest.mark.xdist_group("bench")
 class TestWrites:
     def test_a_route_costs_one_apply_and_one_status(self, figures: Figures) -> None:
         assert figures.fill_writes == {"apply httproutes": COUNT, "patch apiroutes/status": COUNT}

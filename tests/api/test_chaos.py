@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import pytest
-
 from dev.chaos.run import chaos
 
 
-@pytest.mark.xdist_group("chaos")
 async def test_kills_leave_no_trace_in_the_end_state(tmp_path: Path) -> None:
     report = await chaos(kills=10, count=40, seed=7, home=tmp_path, say=print)
     assert report.kills.total() == 10
