@@ -30,7 +30,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   resources: [httproutes, backendtlspolicies]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gateway.networking.k8s.io]
-  resources: [gateways, referencegrants]
+  resources: [gateways]
   verbs: [get, list, watch]
 - apiGroups: [gateway.envoyproxy.io]
   resources: [backends, backendtrafficpolicies, httproutefilters, securitypolicies]
