@@ -52,6 +52,13 @@ class Processes:
         """Where a process writes."""
         return self._logs / f"{name}.log"
 
+    def pid(self, name: str) -> int:
+        """Of a process that runs."""
+        pid, start = self._recorded(name)
+        if pid is None or started_at(pid) != start:
+            raise Failed(f"{name} does not run")
+        return pid
+
     def alive(self, name: str) -> bool:
         """Whether the recorded process still runs."""
         pid, start = self._recorded(name)

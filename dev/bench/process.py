@@ -88,8 +88,7 @@ class OperatorProcess:
 
     def cpu(self) -> float:
         """Seconds of CPU that it has used, user and system."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        return cpu(self.pid)
 
     def peak_memory(self) -> float:
         """The most resident memory that it has had, in MiB."""
@@ -115,6 +114,18 @@ class OperatorProcess:
                 return str(response.read().decode())
         except OSError:
             return None
+
+
+def cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def machine_cpu() -> float:
+    """Seconds of CPU that all processes and the kernel have used since the machine was started."""
+    user, nice, system, _, _, irq, softirq = map(int, Path("/proc/stat").read_text().split(None, 8)[1:8])
+    return (user + nice + system + irq + softirq) / TICK
 
 
 def compile_modules(*modules: str) -> None:
