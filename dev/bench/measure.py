@@ -35,7 +35,7 @@ class Effort:
     cpu: float
     memory: float
     others: float = 0.0
-    """Cores that the rest of the machine used meanwhile: where it is not next to nothing, figures are of little worth."""
+    """Cores that the rest of the machine used meanwhile: unless next to none, figures are worth little."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def lines(f: Figures) -> Iterator[Line]:
         "fill: wall", f"{f.fill.seconds:.1f} s", f"{f.bare.seconds:.1f} s", f"{wall:.2f}", "≤ 2 × bare", wall <= 2
     )
     yield Line("fill: CPU", f"{f.fill.cpu:.1f} s", f"{f.bare.cpu:.1f} s", f"{cpu:.2f}", "≤ 4 × bare", cpu <= 4)
-    yield Line("  beside it, the rest of the machine", f"{f.fill.others:.2f} cores", f"{f.bare.others:.2f} cores")
+    yield Line("  beside: all else", f"{f.fill.others:.2f} cores", f"{f.bare.others:.2f} cores")
     memory = max(f.fill.memory, f.restart_memory)
     yield Line("peak memory", f"{memory:.0f} MiB", f"{f.bare.memory:.0f} MiB", "", "≤ 200 MiB", memory <= 200)
     yield Line(
