@@ -22,12 +22,17 @@ class Conflict:
     """The prefix that is the owner's; empty where it has the very place."""
 
 
+Owners = dict[str, Key | None]
+"""Of what was asked about in one look, by claim."""
+
+
 async def look_conflicts(route: ApiRoute, reader: Reader) -> tuple[Conflict, ...]:
     """Every place of a route that is not its own to take."""
     found = []
+    owners: Owners = {}
     for host in route.spec.hostnames:
         for version in route.spec.versions:
-            if version.lifecycle != "Draft" and (conflict := await _conflict(route, host, version, reader)):
+            if version.lifecycle != "Draft" and (conflict := await _conflict(route, host, version, reader, owners)):
                 found.append(conflict)
     return tuple(found)
 
@@ -42,15 +47,15 @@ def match_of(route: ApiRoute, version: Version) -> Match:
     )
 
 
-async def _conflict(route: ApiRoute, host: str, version: Version, reader: Reader) -> Conflict | None:
+async def _conflict(route: ApiRoute, host: str, version: Version, reader: Reader, owners: Owners) -> Conflict | None:
     path, match = route.path_of(version), match_of(route, version)
     for gateway in _names_of_gateway(route, reader):
-        if owner := await _oldest(route, place_claim(gateway, host, path, version), reader):
+        if owner := await _oldest(route, place_claim(gateway, host, path, version), reader, owners):
             return Conflict(owner, host, match)
     for above in _hosts_above(host):
         for prefix in _prefixes(path):
             for gateway in _names_of_gateway(route, reader):
-                owner = await _oldest(route, f"prefix|{gateway}|{above}|{prefix}", reader)
+                owner = await _oldest(route, f"prefix|{gateway}|{above}|{prefix}", reader, owners)
                 if owner and not await _lets(owner, route, reader):
                     return Conflict(owner, host, match, f"{above}{prefix}")
     return None
@@ -64,10 +69,19 @@ def _names_of_gateway(route: ApiRoute, reader: Reader) -> list[str]:
     return names if own in names else [own]
 
 
-async def _oldest(route: ApiRoute, claim: str, reader: Reader) -> Key | None:
-    """The oldest who claims this, if it is older than the route: one whom the Gateway does not admit has no claim."""
+async def _oldest(route: ApiRoute, claim: str, reader: Reader, owners: Owners) -> Key | None:
+    """The oldest who claims this, if it is older than the route; versions ask about the same prefixes."""
+    if claim not in owners:
+        owners[claim] = await _older(route, claim, reader)
+    return owners[claim]
+
+
+async def _older(route: ApiRoute, claim: str, reader: Reader) -> Key | None:
+    """One whom the Gateway does not admit has no claim."""
+    if not (claimants := reader.claimants(claim)):
+        return None
     me = Claimant(route.metadata.creation_timestamp or datetime.now(UTC), Key("ApiRoute", route.namespace, route.name))
-    for claimant in reader.claimants(claim):
+    for claimant in claimants:
         if claimant >= me:
             return None
         if await _admitted(claimant.key, reader):

@@ -5,8 +5,9 @@ Conditions of the gateway say that it read a configuration, not that Envoy serve
 """
 
 import hashlib
-import json
 from typing import Any
+
+import msgspec
 
 from integration_operator.core.plan import Manifest
 from integration_operator.drivers.gateway import Mark, Rendered, Route
@@ -59,4 +60,4 @@ def _public(manifest: Manifest) -> Manifest:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:12]
