@@ -181,17 +181,29 @@ async def install(server: AuditedApiServer, *crds: dict[str, Any]) -> None:
             answer = await http.post(CRDS, json=crd)
             assert answer.status_code == 201, answer.text
     await served(server)
+    await _listed(server, [path for crd in crds for path in _paths(crd)])
+
+
+def _paths(crd: dict[str, Any]) -> list[str]:
+    """Where the objects of a CRD are listed, in each version that is served."""
+    spec = crd["spec"]
+    versions = [version["name"] for version in spec["versions"] if version["served"]]
+    return [f"/apis/{spec['group']}/{version}/{spec['names']['plural']}" for version in versions]
 
 
 async def served(server: AuditedApiServer) -> None:
     """Wait until every kind that tests use can be listed: a started API server is ready before that."""
-    async with httpx.AsyncClient(base_url=server.url, verify=server.client_context(), trust_env=False) as http:
-        for path in PATHS.values():
+    await _listed(server, [path.replace("/namespaces/{}", "") for path in PATHS.values()])
 
-            async def listed(path: str = path.replace("/namespaces/{}", "")) -> bool:
+
+async def _listed(server: AuditedApiServer, paths: list[str]) -> None:
+    async with httpx.AsyncClient(base_url=server.url, verify=server.client_context(), trust_env=False) as http:
+        for path in paths:
+
+            async def answers(path: str = path) -> bool:
                 return (await http.get(path)).status_code == 200
 
-            await until(listed, path)
+            await until(answers, path)
 
 
 def generated(root: Path = Path("crds")) -> list[dict[str, Any]]:
