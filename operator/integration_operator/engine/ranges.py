@@ -22,5 +22,5 @@ async def own_networks(cluster: Cluster) -> tuple[str, ...]:
             async for items, _ in cluster.list_pages(path, {}, metadata_only=False):
                 found.update(cidr for item in items for cidr in (item.get("spec") or {}).get(field) or ())
         except IntegrationError as error:
-            log.warning("not known, name them in outbound.deny", what=field, message=str(error))
+            log.warning("not known, name them in outbound.deny", what=field, detail=str(error))
     return tuple(sorted(found))
