@@ -6,14 +6,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-from kubernetes.aio import client, config
-
-from dev.build import module_directory
-from dev.versions import ENVOY_GATEWAY, GATEWAY_API, ROOT
-from integration_operator.core.model import API_VERSION
+from dev.crds import gateway_crds
+from integration_operator.core.crd import crd
+from integration_operator.core.model import API_VERSION, MANAGER
 from integration_operator.drivers.gateways.envoy_gateway import EnvoyGateway
-from integration_operator.engine.cluster import Cluster, NotFound
+from integration_operator.engine.cluster import APPLY, Cluster, NotFound
+from integration_operator.registry import KINDS
 
 T = TypeVar("T")
 
@@ -26,9 +24,7 @@ ROUTE_API = "gateway.networking.k8s.io/v1"
 @asynccontextmanager
 async def connect(kubeconfig: Path) -> AsyncIterator[Cluster]:
     """The operator's own client, as administrator."""
-    configuration = client.Configuration()
-    await config.load_kube_config(config_file=str(kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
-    cluster = Cluster(configuration)
+    cluster = await Cluster.connect(str(kubeconfig))
     try:
         yield cluster
     finally:
@@ -48,20 +44,17 @@ async def each(items: Iterable[T], action: Callable[[T], Awaitable[object]]) -> 
             group.create_task(work())
 
 
-def crds() -> list[dict[str, Any]]:
-    """Ours, Gateway API's (standard channel) and Envoy Gateway's."""
-    gateway = module_directory(f"sigs.k8s.io/gateway-api@{GATEWAY_API}") / "config" / "crd" / "standard"
-    envoy = module_directory(f"github.com/envoyproxy/gateway@{ENVOY_GATEWAY}")
-    generated = envoy / "charts" / "gateway-helm" / "charts" / "crds" / "crds" / "generated"
-    files = [path for folder in (ROOT / "crds", gateway, generated) for path in sorted(folder.glob("*.yaml"))]
-    documents = [d for f in files for d in yaml.load_all(f.read_text(), yaml.CSafeLoader) if d]
-    return [d for d in documents if d["kind"] == "CustomResourceDefinition"]
+async def _apply(cluster: Cluster, manifest: dict[str, Any]) -> None:
+    meta = manifest["metadata"]
+    path = await cluster.path(manifest["apiVersion"], manifest["kind"], meta.get("namespace"), meta["name"])
+    params = {"fieldManager": MANAGER, "force": "true"}
+    await cluster.request("PATCH", path, params=params, body=manifest, content_type=APPLY)
 
 
 async def install(cluster: Cluster, more: Iterable[dict[str, Any]] = ()) -> None:
     """CRDs until they are served, and the operator's own Gateway with a listener for every namespace."""
-    definitions = [*crds(), *more]
-    await each(definitions, cluster.apply)
+    definitions = [*map(crd, KINDS), *gateway_crds(), *more]
+    await each(definitions, lambda definition: _apply(cluster, definition))
     for definition in definitions:
         await _served(cluster, definition["spec"])
     await namespace(cluster, SYSTEM)
@@ -73,7 +66,7 @@ async def install(cluster: Cluster, more: Iterable[dict[str, Any]] = ()) -> None
         ("Gateway", "public", {"gatewayClassName": "envoy", "listeners": [listener]}),
     ):
         meta = {"name": name, **({"namespace": SYSTEM} if kind == "Gateway" else {})}
-        await cluster.apply({"apiVersion": ROUTE_API, "kind": kind, "metadata": meta, "spec": spec})
+        await _apply(cluster, {"apiVersion": ROUTE_API, "kind": kind, "metadata": meta, "spec": spec})
 
 
 async def _served(cluster: Cluster, spec: dict[str, Any]) -> None:
@@ -91,7 +84,7 @@ async def _served(cluster: Cluster, spec: dict[str, Any]) -> None:
 
 async def namespace(cluster: Cluster, name: str) -> None:
     """A namespace."""
-    await cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    await _apply(cluster, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
 
 
 def service(name: str, where: str) -> dict[str, Any]:
@@ -130,7 +123,7 @@ def route(number: int, where: str) -> dict[str, Any]:
 async def load(cluster: Cluster, count: int, where: str) -> None:
     """So many ApiRoutes in a namespace of their own, as kubectl create would make them."""
     await namespace(cluster, where)
-    await cluster.apply(service("orders", where))
+    await _apply(cluster, service("orders", where))
     path = await cluster.path(API_VERSION, "ApiRoute", where)
     await each((route(n, where) for n in range(count)), lambda body: cluster.request("POST", path, body=body))
 

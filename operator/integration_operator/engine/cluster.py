@@ -26,7 +26,6 @@ from integration_operator.core.errors import (
     Unavailable,
 )
 from integration_operator.core.model import MANAGER
-from integration_operator.core.plan import Manifest
 
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -221,13 +220,6 @@ class Cluster:
                     yield event["type"], event["object"]
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable(f"the watch ended: {type(error).__name__}") from error
-
-    async def apply(self, manifest: Manifest) -> Any:
-        """Server-side apply with the operator's field manager, taking fields over from others."""
-        meta = manifest["metadata"]
-        path = await self.path(manifest["apiVersion"], manifest["kind"], meta.get("namespace"), meta["name"])
-        params = {"fieldManager": MANAGER, "force": "true"}
-        return await self.request("PATCH", path, params=params, body=manifest, content_type=APPLY)
 
 
 def _session(context: ssl.SSLContext, limit: int) -> aiohttp.ClientSession:

@@ -7,18 +7,17 @@ import os
 import subprocess
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from dev.apiserver import ApiServer
-from dev.build import module_directory
 from dev.controlplane import free_ports
+from dev.crds import gateway_crds
 from dev.processes import wait_until
-from dev.versions import ENVOY_GATEWAY, GATEWAY_API, KUBECTL, ROOT
+from dev.versions import KUBECTL, ROOT
 from integration_operator import registry
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.crd import crd
@@ -28,24 +27,11 @@ from integration_operator.engine.engine import Engine
 from integration_operator.main import running
 from integration_operator.settings import Settings
 from tests.api.kube import AuditedApiServer, until
+from tests.unit.cli.support import Ended
 
 SYSTEM = "integration-system"
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run of the plug-in ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """What it printed."""
-        return json.loads(self.out)
 
 
 class Server(AuditedApiServer):
@@ -145,15 +131,6 @@ def secret(place: str, name: str, **texts: str) -> dict[str, Any]:
     """A Secret of texts."""
     data = {k: b64encode(v.encode()).decode() for k, v in texts.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": place}, "data": data}
-
-
-def gateway_crds() -> Iterable[dict[str, Any]]:
-    """Those that the local cluster installs, out of their Go modules."""
-    standard = module_directory(f"sigs.k8s.io/gateway-api@{GATEWAY_API}") / "config" / "crd" / "standard"
-    envoy = module_directory(f"github.com/envoyproxy/gateway@{ENVOY_GATEWAY}") / "charts" / "gateway-helm"
-    generated = envoy / "charts" / "crds" / "crds" / "generated"
-    for file in sorted([*standard.glob("*.yaml"), *generated.glob("*.yaml")]):
-        yield from (d for d in yaml.safe_load_all(file.read_text()) if d and d["kind"] == "CustomResourceDefinition")
 
 
 def gateway() -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ import pytest
 
 from dev.pki import Authority
 from integration_operator.core.model import GROUP
-from tests.api.cli.cluster import SYSTEM, Ended, Server, namespace, operating, secret
+from tests.api.cli.cluster import SYSTEM, Server, namespace, operating, secret
 from tests.api.cli.test_diff import READ, connection, route
 from tests.api.kube import until
+from tests.unit.cli.support import Ended
 
 ENVOY_SYSTEM = "envoy-gateway-system"
 

@@ -9,8 +9,7 @@ import httpx
 import pytest
 import yaml
 
-from dev.build import module_directory
-from dev.versions import ENVOY_GATEWAY, GATEWAY_API
+from dev.crds import gateway_crds
 from integration_operator.core.model import API_VERSION, MANAGER
 from integration_operator.kinds.api_route import KIND
 from tests.api.kube import AuditedApiServer, Kube, install
@@ -22,17 +21,14 @@ OUTPUTS = sorted(path.name.removesuffix(".out.yaml") for path in CASES.glob("*.o
 @pytest.fixture(scope="module")
 def served(server: AuditedApiServer) -> Iterator[AuditedApiServer]:
     """The API server with the CRDs of Gateway API and of Envoy Gateway."""
-    asyncio.run(install(server, *gateway_crds()))
+    asyncio.run(install(server, *needed()))
     yield server
 
 
-def gateway_crds() -> list[dict[str, Any]]:
-    standard = module_directory(f"sigs.k8s.io/gateway-api@{GATEWAY_API}") / "config" / "crd" / "standard"
-    envoy = module_directory(f"github.com/envoyproxy/gateway@{ENVOY_GATEWAY}") / "charts" / "gateway-helm"
-    files = [*standard.glob("*.yaml"), *(envoy / "charts" / "crds" / "crds" / "generated").glob("*.yaml")]
-    documents = [d for file in sorted(files) for d in yaml.load_all(file.read_text(), yaml.CSafeLoader) if d]
+def needed() -> list[dict[str, Any]]:
+    """CRDs of the children."""
     wanted = {kind for _, kind in KIND.children}
-    return [d for d in documents if d["kind"] == "CustomResourceDefinition" and d["spec"]["names"]["kind"] in wanted]
+    return [d for d in gateway_crds() if d["spec"]["names"]["kind"] in wanted]
 
 
 async def applied(kube: Kube, plural: str, manifest: dict[str, Any]) -> httpx.Response:

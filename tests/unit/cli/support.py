@@ -14,6 +14,8 @@ CASES = Path(__file__).parent / "cases"
 
 @dataclass(frozen=True)
 class Ended:
+    """How a run of the plug-in ended."""
+
     code: int
     out: str
     err: str
