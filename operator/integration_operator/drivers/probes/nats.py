@@ -50,11 +50,8 @@ class NatsProbe:
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe."""
         assert isinstance(target, Target)
-
-        async def ask(tls: Tls) -> Outcome:
-            return await self._ask(target, tls, timeout)
-
-        return await attempt(ask, tls_of(target.binding), target.binding.host, timeout)
+        host = target.binding.host
+        return await attempt(lambda tls: self._ask(target, tls, timeout), tls_of(target.binding), host, timeout)
 
     async def _ask(self, target: Target, tls: Tls, timeout: timedelta) -> Outcome:
         binding, context = target.binding, tls.context()

@@ -46,12 +46,9 @@ class OAuth2Probe:
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe."""
         assert isinstance(target, TokenRequest)
-
-        async def ask(tls: Tls) -> Outcome:
-            return await self._ask(target, tls, timeout)
-
         # The authority that is given is the system's; the token endpoint is often a public one.
-        return await attempt(ask, Tls(_host(target), ca=target.ca, public_too=True), _host(target), timeout)
+        tls = Tls(_host(target), ca=target.ca, public_too=True)
+        return await attempt(lambda tls: self._ask(target, tls, timeout), tls, _host(target), timeout)
 
     async def _ask(self, target: TokenRequest, tls: Tls, timeout: timedelta) -> Outcome:
         form, headers = _form(target)
