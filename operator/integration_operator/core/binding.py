@@ -6,6 +6,11 @@ from dataclasses import dataclass, field, fields
 from typing import Self
 
 
+def binding_name(connection: str) -> str:
+    """Name of the binding Secret of a ServiceConnection; names of ours leave room for what is added to them."""
+    return f"{connection}-binding"
+
+
 @dataclass(frozen=True)
 class Binding:
     """Every entry of the Secret, by its key; None where a connection has none. Secret ones stay out of the repr.

@@ -25,7 +25,7 @@ class Check:
 
     `target` is what the probe of that name takes: frozen, comparable, with secrets kept out of its repr.
     A changed target is probed at once; otherwise `interval` after the last probe (`first_at` for the first one), and
-    sooner while the outcome is bad: after 1, 2, 4 … seconds, up to the interval.
+    sooner while the outcome is bad and in a hurry: after 1, 2, 4 … seconds, up to the interval.
     A settled good outcome turns bad only after `failure_threshold` bad ones in a row; bad turns good at once.
     """
 

@@ -40,8 +40,6 @@ class Environment:
     """Controller of the operator's own Gateway, where its GatewayClass can't be read."""
     gateway_controller_namespace: str = "envoy-gateway-system"
     """Where the gateway's controller runs, and with it the Services of Gateways."""
-    offline: bool = False
-    """True in `kubectl integrations plan`: what only a cluster knows is a placeholder."""
 
 
 R = TypeVar("R", bound="Resource[Any]")

@@ -61,5 +61,4 @@ async def _environment(cluster: Cluster, request: Request) -> Environment:
         environment,
         namespace=request.operator_namespace or environment.namespace,
         gateway=request.gateway or environment.gateway,
-        offline=True,
     )

@@ -32,7 +32,6 @@ async def offline(request: Request) -> int:
     environment = Environment(
         namespace=request.operator_namespace or Environment.namespace,
         gateway=request.gateway or Environment.gateway,
-        offline=True,
     )
     inputs = Inputs(environment, documents, problems, request.namespace or "default")
     preview, planned = await previewed(inputs)

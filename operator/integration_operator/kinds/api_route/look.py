@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from integration_operator.core.addresses import Resolution
-from integration_operator.core.binding import Binding
+from integration_operator.core.binding import Binding, binding_name
 from integration_operator.core.model import API_VERSION, AllowedNamespaces
 from integration_operator.core.plan import Manifest, Outcome
 from integration_operator.core.ports import Reader
@@ -100,7 +100,7 @@ async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str
     labels = await reader.namespace_labels(route.namespace) if namespace != route.namespace else {}
     if not consent.permit(namespace, route.namespace, labels):
         return Connection(exists=True)
-    secret = await reader.secret(f"{name[:245]}-binding", namespace)
+    secret = await reader.secret(binding_name(name), namespace)
     binding = None
     if secret is not None:
         try:

@@ -28,7 +28,7 @@ def policies(connection: ServiceConnection, world: World) -> list[Manifest]:
     live = {c["metadata"]["name"]: c["spec"].get("egress", []) for c in world.live if c["kind"] == "NetworkPolicy"}
     made: list[Manifest] = []
     for number, consumer in enumerate(connection.spec.consumers):
-        name = f"{connection.name[:240]}-egress-{number}"
+        name = f"{connection.name}-egress-{number}"
         if rule or world.resolution.denied:
             egress = [DNS, DNS_PODS, *([rule] if rule else ())]
         elif name in live:

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from integration_operator.core.binding import binding_name
 from integration_operator.core.model import (
     AllowedNamespaces,
     Between,
@@ -336,4 +337,4 @@ class ServiceConnection(Resource[ServiceConnectionSpec]):
     @property
     def binding_name(self) -> str:
         """Name of the binding Secret."""
-        return f"{self.name[:245]}-binding"
+        return binding_name(self.name)
