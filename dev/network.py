@@ -99,11 +99,12 @@ class Network:
 
 
 def allocate(name: str) -> Network:
-    """The network of a cluster of this name: the first free one, kept until `release`."""
+    """The network of a cluster of this name: the first that no cluster of anybody here has, kept until `release`."""
     with locked("clusters"):
         taken = _taken()
         if name not in taken:
-            taken[name] = next(i for i in range(32) if i not in taken.values())
+            free = (i for i in range(32) if i not in taken.values())
+            taken[name] = next(i for i in free if not _there("link", "show", Network(i).bridge))
             _keep(taken)
         return Network(taken[name])
 
