@@ -1,0 +1,71 @@
+"""Tries claim mappings and rules on their examples, in a process of their own that may not cost much."""
+
+import asyncio
+import json
+import sys
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from integration_operator.core.addresses import AddressRules
+from integration_operator.core.plan import Outcome
+from integration_operator.drivers.identity import Claims
+
+WORKER = "integration_operator.workers.claims"
+SAID_LIMIT = 1024
+
+
+class Reason(StrEnum):
+    """What came of the examples: add freely, never rename."""
+
+    PASSED = "ExamplesPassed"
+    """Every expression compiles, and every example gives what it says."""
+    INVALID = "InvalidExpression"
+    """An expression does not compile, or can't give what is wanted there."""
+    FAILED = "ExampleFailed"
+    """An example gives something else."""
+    COSTLY = "ExpressionTooCostly"
+    """An expression needs too much time or memory."""
+
+
+class ClaimsProbe:
+    """Driver `claims`: its good outcome holds the user of each example, as `data["users"]`."""
+
+    name = "claims"
+
+    def __init__(self, rules: AddressRules) -> None:
+        """It connects to nothing."""
+
+    async def probe(self, target: Any, timeout: timedelta) -> Outcome:
+        """See drivers.base.Probe."""
+        assert isinstance(target, Claims)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            WORKER,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                answer, _ = await process.communicate(target.request.encode())
+        except TimeoutError:
+            answer = b""
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        return _judge(answer)
+
+
+def _judge(answer: bytes) -> Outcome:
+    if not answer:
+        message = "an expression needs too much time or memory on an example: write it simpler"
+        return Outcome(False, Reason.COSTLY, message, hurry=False)
+    found = json.loads(answer)
+    if wrong := found.get("wrong"):
+        return Outcome(False, Reason.INVALID, wrong[:SAID_LIMIT], hurry=False)
+    if failed := found["failed"]:
+        return Outcome(False, Reason.FAILED, "; ".join(failed)[:SAID_LIMIT], hurry=False)
+    return Outcome(True, Reason.PASSED, data={"users": found["users"]})
