@@ -54,7 +54,10 @@ class Expression:
 
     def of(self, value: Mapping[str, Any]) -> Any:
         """Its value; Refused where evaluating fails, as with a claim that is missing."""
-        result = self._compiled.eval(data={self._name: value})
+        try:
+            result = self._compiled.eval(data={self._name: value})
+        except RuntimeError as error:
+            raise Refused(f"{self.text}: {error}") from None
         if result.type().name() == "ERROR":
             raise Refused(f"{self.text}: {result.plain_value()}")
         return result.plain_value()

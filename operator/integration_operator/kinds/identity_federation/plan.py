@@ -98,7 +98,7 @@ def _listed(keys: Keys | None, world: World, now: datetime) -> dict[str, object]
 def _fetched(world: World, provider: Provider) -> list[Condition]:
     """DiscoveryValid and JWKSFetchValid, out of one look at the provider."""
     outcome = world.fetched
-    if outcome is None or outcome.target != provider:
+    if outcome is None or outcome.target not in (None, provider):
         return [Condition(name, None, Reason.PENDING, "being fetched") for name in ("DiscoveryValid", "JWKSFetchValid")]
     if outcome.ok:
         return [Condition(name, True, Reason.VALID) for name in ("DiscoveryValid", "JWKSFetchValid")]
@@ -110,7 +110,7 @@ def _fetched(world: World, provider: Provider) -> list[Condition]:
 
 def _examined(world: World, claims: Claims) -> Condition:
     outcome: Outcome | None = world.examined
-    if outcome is None or outcome.target != claims:
+    if outcome is None or outcome.target not in (None, claims):
         return Condition("ExamplesPassed", None, Reason.PENDING, "being tried")
     return outcome.condition("ExamplesPassed")
 
