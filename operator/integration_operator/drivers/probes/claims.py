@@ -39,6 +39,18 @@ class ClaimsProbe:
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe."""
         assert isinstance(target, Claims)
+        found = await self.judge(target, timeout)
+        if found is None:
+            message = "an expression needs too much time or memory on an example: write it simpler"
+            return Outcome(False, Reason.COSTLY, message, hurry=False)
+        if wrong := found.get("wrong"):
+            return Outcome(False, Reason.INVALID, wrong[:SAID_LIMIT], hurry=False)
+        if failed := found["failed"]:
+            return Outcome(False, Reason.FAILED, "; ".join(failed)[:SAID_LIMIT], hurry=False)
+        return Outcome(True, Reason.PASSED, data={"users": found["users"]})
+
+    async def judge(self, claims: Claims, timeout: timedelta) -> dict[str, Any] | None:
+        """What the worker says (see workers/claims.py); None where it says nothing in time."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -49,23 +61,11 @@ class ClaimsProbe:
         )
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                answer, _ = await process.communicate(target.request.encode())
+                answer, _ = await process.communicate(claims.request.encode())
         except TimeoutError:
-            answer = b""
+            return None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        return _judge(answer)
-
-
-def _judge(answer: bytes) -> Outcome:
-    if not answer:
-        message = "an expression needs too much time or memory on an example: write it simpler"
-        return Outcome(False, Reason.COSTLY, message, hurry=False)
-    found = json.loads(answer)
-    if wrong := found.get("wrong"):
-        return Outcome(False, Reason.INVALID, wrong[:SAID_LIMIT], hurry=False)
-    if failed := found["failed"]:
-        return Outcome(False, Reason.FAILED, "; ".join(failed)[:SAID_LIMIT], hurry=False)
-    return Outcome(True, Reason.PASSED, data={"users": found["users"]})
+        return dict(json.loads(answer)) if answer else None
