@@ -19,7 +19,7 @@ class Settings:
     environment: Environment = field(default_factory=Environment)
     addresses: AddressRules = field(default_factory=AddressRules)
     deny_cluster: bool = False
-    """True: the cluster's own networks are denied too, as far as they can be read at the start."""
+    """True: the cluster's own networks are denied too, as far as they can be read."""
     watch_namespaces: tuple[str, ...] = ()
     """Empty: the whole cluster."""
     watch_secrets: bool = True

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Manifest
 from integration_operator.drivers.gateway import Feature, Match, Rendered, Route, Verdict
 from integration_operator.drivers.gateways.envoy_gateway import limits, live, marks
@@ -18,7 +18,7 @@ class EnvoyGateway:
     name = CONTROLLER
     features = frozenset(Feature)
 
-    def __init__(self, rules: AddressRules | None = None) -> None:
+    def __init__(self, rules: Outbound | None = None) -> None:
         """Takes no part in outbound connections; the rules are for drivers that do."""
 
     def refusals(self, route: Route) -> list[str]:
