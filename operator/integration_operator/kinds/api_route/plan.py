@@ -197,7 +197,8 @@ def _connection_problem(name: Name, connection: Connection) -> tuple[Reason, str
     if connection.type != "http":
         return Reason.CONNECTION_TYPE, f"{which} is not of type http"
     if connection.binding is None:
-        return Reason.CONNECTION_NOT_READY, f"{which} has no binding yet: see its conditions"
+        flaw = f": {connection.flaw}" if connection.flaw else " has no binding yet: see its conditions"
+        return Reason.CONNECTION_NOT_READY, f"{which}{flaw}"
     if not connection.binding.uri.startswith("https://") and not connection.allow_insecure:
         return Reason.PLAIN_TEXT, f"{which} is in plain text, which it does not allow: see its allowInsecure"
     if denied := connection.resolution.denied:

@@ -4,9 +4,9 @@ All of it stands in the route's own namespace, as the gateway wants it.
 """
 
 from base64 import b64encode
-from ipaddress import ip_address
 from typing import Any
 
+from integration_operator.core.binding import is_address
 from integration_operator.core.plan import Manifest
 from integration_operator.drivers.gateway import ConnectionBackend, Route
 from integration_operator.drivers.gateways.envoy_gateway.objects import (
@@ -42,15 +42,6 @@ def connection_objects(route: Route, backend: ConnectionBackend) -> list[Manifes
 def credential_filter(route: Route, backend: ConnectionBackend) -> str:
     """Name of the HTTPRouteFilter that adds the credential."""
     return child_name(route, backend.namespace, backend.name, "credential")
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _name(route: Route, backend: ConnectionBackend, *parts: str) -> str:

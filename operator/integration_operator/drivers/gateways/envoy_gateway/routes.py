@@ -4,9 +4,10 @@ from datetime import UTC
 from email.utils import format_datetime
 from typing import Any
 
+from integration_operator.core.binding import is_address
 from integration_operator.core.plan import Manifest
 from integration_operator.drivers.gateway import ConnectionBackend, Route, ServiceBackend, Version
-from integration_operator.drivers.gateways.envoy_gateway.connections import credential_filter, is_address
+from integration_operator.drivers.gateways.envoy_gateway.connections import credential_filter
 from integration_operator.drivers.gateways.envoy_gateway.objects import (
     ENVOY_API,
     ENVOY_GROUP,
