@@ -19,6 +19,7 @@ from integration_operator.engine import handlers, logs, server
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
 from integration_operator.engine.let_go import let_go
+from integration_operator.engine.local_tls import LocalTls
 from integration_operator.settings import Settings
 
 
@@ -33,10 +34,15 @@ async def running(
     engine = Engine(cluster, settings, kinds, drivers)
     health = await server.serve(engine, settings)
     await engine.start()
+    keeping = [LocalTls(cluster, settings, engine.leadership).keep()] if settings.local_certificate else []
+    chores = [asyncio.create_task(chore) for chore in keeping]
     try:
         yield engine
     finally:
         structlog.get_logger("main").info("stopping")
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await engine.stop()
         await health.cleanup()
         await cluster.close()
