@@ -77,6 +77,8 @@ SOURCES: dict[str, Callable[[Cluster], Awaitable[Found]]] = {
     "nodes and their pods": _nodes,
 }
 """What is the cluster's own, and how it is read."""
+CLUSTER_WIDE = ("Services", "nodes and their pods")
+"""Those that nobody may read who serves some namespaces only."""
 
 
 async def read(cluster: Cluster, source: str) -> Found:
