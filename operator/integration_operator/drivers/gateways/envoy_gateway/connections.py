@@ -7,7 +7,7 @@ from base64 import b64encode
 from typing import Any
 
 from integration_operator.core.binding import is_address
-from integration_operator.core.plan import Manifest
+from integration_operator.core.plan import Identity, Manifest
 from integration_operator.drivers.gateway import ConnectionBackend, Route
 from integration_operator.drivers.gateways.envoy_gateway.objects import (
     CONNECTION,
@@ -37,6 +37,19 @@ def connection_objects(route: Route, backend: ConnectionBackend) -> list[Manifes
     if backend.header and backend.header_value:
         objects += _credential(route, backend, backend.header, backend.header_value)
     return objects
+
+
+def connection_identities(route: Route, namespace: str, name: str) -> frozenset[Identity]:
+    """Every object that there may be for one connection."""
+    kinds = {
+        "": ((GATEWAY_API, "BackendTLSPolicy"), (ENVOY_API, "Backend")),
+        "ca": (("v1", "ConfigMap"),),
+        "client": (("v1", "Secret"),),
+        "credential": (("v1", "Secret"), (ENVOY_API, "HTTPRouteFilter")),
+    }
+    return frozenset(
+        (*kind, child_name(route, namespace, name, *filter(None, [part]))) for part, of in kinds.items() for kind in of
+    )
 
 
 def credential_filter(route: Route, backend: ConnectionBackend) -> str:
