@@ -13,11 +13,13 @@ import yaml
 from dev.versions import ROOT
 from integration_operator.core.crd import crd
 from integration_operator.core.kind import Kind
+from integration_operator.core.model import GROUP
 from integration_operator.drivers.probes import dial, route
 from integration_operator.registry import KINDS
 
 HEADER = "# Generated from the models by `make generate`: don't edit.\n"
 CHART = ROOT / "charts" / "integration-operator"
+ARGO_CD = ROOT / "docs" / "how-to" / "argo-cd"
 PROBES = {"ApiRoute": route, "ServiceConnection": dial}
 """Where else a kind's reasons come from: a bad outcome's reason becomes its condition's."""
 
@@ -27,6 +29,15 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """A text that is a file of its own as it was written."""
+    style = "|" if text.endswith("\n") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 def generated() -> Iterator[tuple[Path, str]]:
@@ -39,6 +50,13 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield CHART / "templates" / "crds" / file, HEADER + _templated(text)
         yield ROOT / "docs" / "reference" / f"{kind.name.lower()}.md", reference(kind, manifest)
     yield CHART / "templates" / "_kinds.tpl", "".join(_named())
+    yield ARGO_CD / "argocd-cm.yaml", HEADER + yaml.dump(_argo_cd(), Dumper=_Dumper, sort_keys=False)
+
+
+def _argo_cd() -> dict[str, Any]:
+    """The part of Argo CD's ConfigMap that teaches it to judge our kinds."""
+    lua = (ARGO_CD / "health.lua").read_text()
+    return {"data": {f"resource.customizations.health.{GROUP}_{kind.name}": lua for kind in KINDS}}
 
 
 def _named() -> Iterator[str]:

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 from dev import addons, clusters
 from dev.images import ALL
+from dev.processes import Failed
 from dev.versions import ROOT
 
 NAMESPACE = "integration-system"
@@ -58,7 +60,16 @@ def values(cluster: clusters.Cluster) -> dict[str, Any]:
         # A new image has the old one's name: the annotation makes the pods new ones.
         "podAnnotations": {"integration-operator.dev/image": image.digest},
         "gateway": {"serviceType": "NodePort", "image": ALL["envoy"].reference},
+        "outbound": {"allow": _outside(cluster)},
     }
+
+
+def _outside(cluster: clusters.Cluster) -> list[str]:
+    """This machine stands for the outside, although its address may be a node's or the API server's, too."""
+    try:
+        return [str(ip_network(cluster.host_address()))]
+    except Failed:
+        return []
 
 
 @dataclass(frozen=True)
@@ -76,12 +87,12 @@ class Entrance:
 
 
 def entrance(cluster: clusters.Cluster) -> Entrance:
-    """Of the Gateway `public`: its Service's NodePort, on the node that Envoy runs on (callers' addresses are kept)."""
+    """Of the Gateway `public`: its Service's NodePort, at an address that the Gateway names."""
     find = ("-A", "-l", "gateway.envoyproxy.io/owning-gateway-name=public", "-o", "json")
     services = json.loads(cluster.kubectl("get", "service", *find))["items"]
     port = next(p["nodePort"] for s in services for p in s["spec"]["ports"] if p["port"] == 443)
-    pods = json.loads(cluster.kubectl("get", "pods", *find))["items"]
-    address = next(p["status"]["hostIP"] for p in pods if p["status"]["phase"] == "Running")
+    gateway = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "gateway", "public", "-o", "json"))
+    address = gateway["status"]["addresses"][0]["value"]
     secret = json.loads(cluster.kubectl("-n", NAMESPACE, "get", "secret", f"{RELEASE}-gateway-tls", "-o", "json"))
     return Entrance(address, port, base64.b64decode(secret["data"]["ca.crt"]).decode())
 

@@ -9,7 +9,7 @@ from typing import Any
 import uvloop
 
 from integration_operator import registry
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import External
 from integration_operator.engine import logs
 from integration_operator.main import run
@@ -49,12 +49,12 @@ class Folder:
         (self._folder / external.key).unlink(missing_ok=True)
 
 
-def folder(_: AddressRules) -> Folder:
+def folder(_: Outbound) -> Folder:
     """The driver, as the registry's factories are called."""
     return Folder(Path(os.environ["CHAOS_FOLDER"]))
 
 
-def scripted(_: AddressRules) -> Scripted:
+def scripted(_: Outbound) -> Scripted:
     """The widget's probe."""
     return Scripted()
 

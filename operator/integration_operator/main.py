@@ -6,36 +6,43 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import structlog
 import uvloop
 
 from integration_operator import registry
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.kind import Kind
 from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers, logs, server
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
 from integration_operator.engine.let_go import let_go
-from integration_operator.engine.ranges import own_networks
+from integration_operator.engine.local_tls import LocalTls
 from integration_operator.settings import Settings
 
 
 @asynccontextmanager
 async def running(
-    cluster: Cluster, settings: Settings, kinds: Iterable[Kind[Any, Any]], drivers: Iterable[Driver]
+    cluster: Cluster,
+    settings: Settings,
+    kinds: Iterable[Kind[Any, Any]],
+    drivers: Iterable[Callable[[Outbound], Driver]],
 ) -> AsyncIterator[Engine]:
     """An engine that stands for election, with its health server; on leaving, all ends in order."""
     engine = Engine(cluster, settings, kinds, drivers)
     health = await server.serve(engine, settings)
     await engine.start()
+    keeping = [LocalTls(cluster, settings, engine.leadership).keep()] if settings.local_certificate else []
+    chores = [asyncio.create_task(chore) for chore in keeping]
     try:
         yield engine
     finally:
         structlog.get_logger("main").info("stopping")
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await engine.stop()
         await health.cleanup()
         await cluster.close()
@@ -44,13 +51,11 @@ async def running(
 async def run(
     settings: Settings,
     kinds: Sequence[Kind[Any, Any]] = registry.KINDS,
-    drivers: Sequence[Callable[[AddressRules], Driver]] = registry.DRIVERS,
+    drivers: Sequence[Callable[[Outbound], Driver]] = registry.DRIVERS,
 ) -> None:
     """Serve until told to stop."""
     cluster = await Cluster.connect()
-    if settings.deny_cluster:
-        settings = replace(settings, addresses=settings.addresses.denying(await own_networks(cluster)))
-    async with running(cluster, settings, kinds, [driver(settings.addresses) for driver in drivers]) as engine:
+    async with running(cluster, settings, kinds, drivers) as engine:
         await handlers.watch(engine, cluster, kinds, settings, asyncio.Event())
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.kind import Kind
 from integration_operator.drivers.base import Driver
 from integration_operator.drivers.gateways.envoy_gateway import EnvoyGateway
@@ -18,7 +18,7 @@ from integration_operator.kinds import api_route, identity_federation, service_c
 
 KINDS: tuple[Kind[Any, Any], ...] = (api_route.KIND, identity_federation.KIND, service_connection.KIND)
 
-DRIVERS: tuple[Callable[[AddressRules], Driver], ...] = (
+DRIVERS: tuple[Callable[[Outbound], Driver], ...] = (
     ClaimsProbe,
     EnvoyGateway,
     HttpProbe,

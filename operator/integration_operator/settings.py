@@ -19,11 +19,14 @@ class Settings:
     environment: Environment = field(default_factory=Environment)
     addresses: AddressRules = field(default_factory=AddressRules)
     deny_cluster: bool = False
-    """True: the cluster's own networks are denied too, as far as they can be read at the start."""
+    """True: the cluster's own networks are denied too, as far as they can be read."""
     watch_namespaces: tuple[str, ...] = ()
     """Empty: the whole cluster."""
     watch_secrets: bool = True
     """False: Secrets are not listed or watched, but read again once a minute."""
+    local_certificate: str = ""
+    """Secret in the operator's namespace with a certificate for its own Gateway, to be kept; empty: none is."""
+    local_certificate_names: tuple[str, ...] = ()
     identity: str = ""
     """This replica's name in the Lease."""
     host: str = "0.0.0.0"  # noqa: S104 - the kubelet and Prometheus come from outside the pod
@@ -59,6 +62,8 @@ class Settings:
         lease, renew, retry = (_seconds(get, f"{name}_SECONDS") for name in ("LEASE", "RENEW", "RETRY"))
         if not lease > renew > 1.2 * retry:
             raise ValueError(f"{PREFIX}LEASE_SECONDS > RENEW_SECONDS > 1.2 × RETRY_SECONDS must hold")
+        if get("LOCAL_CERTIFICATE") and not several("LOCAL_CERTIFICATE_NAMES"):
+            raise ValueError(f"{PREFIX}LOCAL_CERTIFICATE needs {PREFIX}LOCAL_CERTIFICATE_NAMES")
         own = Environment()
         return cls(
             environment=Environment(
@@ -71,6 +76,8 @@ class Settings:
             deny_cluster=get("OUTBOUND_DENY_CLUSTER", "false").lower() == "true",
             watch_namespaces=several("WATCH_NAMESPACES"),
             watch_secrets=get("SECRETS_WATCH", "true").lower() != "false",
+            local_certificate=get("LOCAL_CERTIFICATE"),
+            local_certificate_names=several("LOCAL_CERTIFICATE_NAMES"),
             identity=get("IDENTITY") or f"{gethostname()}-{os.getpid()}",
             port=int(port),
             log_level=get("LOG_LEVEL", "INFO").upper(),

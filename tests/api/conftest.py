@@ -13,8 +13,8 @@ import pytest
 import structlog
 
 from dev.controlplane import free_ports
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.ports import Environment
-from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
@@ -106,8 +106,13 @@ def operator(server: AuditedApiServer, kube: Kube) -> Operating:
             }
         )
         cluster = await (Cluster.connect(str(kubeconfig)) if kubeconfig else connect(server, url))
-        drivers: list[Driver] = [memory := memory or Memory(), scripted := Scripted()]
-        async with running(cluster, settings, kinds, drivers) as engine:
+        memory, scripted = memory or Memory(), Scripted()
+
+        def of_rules(rules: Outbound) -> Scripted:
+            scripted.rules = rules
+            return scripted
+
+        async with running(cluster, settings, kinds, [lambda _: memory, of_rules]) as engine:
             op = Operator(engine, memory, scripted, settings)
             watching = asyncio.create_task(handlers.watch(engine, cluster, kinds, settings, op.stop))
             try:

@@ -58,7 +58,7 @@ class Connections(Kube):
             port=port,
         )
         cluster = await connect(self.server)
-        async with running(cluster, settings, kinds, [make(RULES) for make in DRIVERS]) as engine:
+        async with running(cluster, settings, kinds, DRIVERS) as engine:
             watching = asyncio.create_task(handlers.watch(engine, cluster, kinds, settings, stop))
             try:
                 yield

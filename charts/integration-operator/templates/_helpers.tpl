@@ -15,6 +15,10 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "operator.tlsSecret" -}}
 {{- .Values.gateway.tls.secretName | default (printf "%s-gateway-tls" .Release.Name) -}}
 {{- end }}
+{{/* Whether the operator makes the Gateway's certificate itself. */}}
+{{- define "operator.localTls" -}}
+{{- if and .Values.gateway.enabled (not (or .Values.gateway.tls.secretName .Values.gateway.tls.certManager.issuerRef)) }}true{{ end -}}
+{{- end }}
 {{/* What the operator may do with the objects of the namespaces that it serves. */}}
 {{- define "operator.rules" -}}
 - apiGroups: [integration.threehorizons.io]
@@ -50,6 +54,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [get, create, patch]
+{{- end }}
+{{/* Link-local, and where clouds tell machines who they are: as in core/addresses.py, which a test compares. */}}
+{{- define "operator.never.four" -}}
+["169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32"]
+{{- end }}
+{{- define "operator.never.six" -}}
+["fe80::/10", "fd00:42::42/128", "fd00:a9fe:a9fe::1/128", "fd00:c1::a9fe:a9fe/128", "fd00:ec2::/32", "fd20:ce::254/128"]
 {{- end }}
 {{/* Networks of one family that Envoy may not connect to: those that are never allowed, and outbound.deny. */}}
 {{- define "operator.denied" -}}

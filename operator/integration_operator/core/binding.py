@@ -1,9 +1,22 @@
 """The binding Secret of a ServiceConnection (servicebinding.io): what a client needs, and nothing else."""
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
 from typing import Self
+
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,256}")
+"""A header's name: a token of RFC 9110."""
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?")
+_PORT = re.compile(r"[1-9][0-9]{0,4}")
+_URI = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[^\x00-\x1f\x7f-\x9f]{1,4096}")
+
+
+class Unusable(ValueError):
+    """What is wrong with a binding, as the end of a sentence; without what it holds."""
 
 
 def binding_name(connection: str) -> str:
@@ -48,11 +61,42 @@ class Binding:
 
     @classmethod
     def parse(cls, data: Mapping[str, bytes]) -> Self:
-        """A binding from the decoded data of its Secret; KeyError where a required entry is missing."""
-        found = {f.name: data[_key(f.name)].decode() for f in fields(cls) if _key(f.name) in data}
+        """A binding from the decoded data of its Secret; Unusable where a client could not do with it."""
+        try:
+            found = {f.name: data[_key(f.name)].decode() for f in fields(cls) if _key(f.name) in data}
+        except UnicodeDecodeError:
+            raise Unusable("has an entry that is no text") from None
         if missing := {"type", "provider", "host", "port", "uri"} - found.keys():
-            raise KeyError(", ".join(sorted(missing)))
-        return cls(**found)
+            raise Unusable(f"lacks {', '.join(sorted(missing))}")
+        binding = cls(**found)
+        for key, good in binding._judged().items():
+            if not good:
+                raise Unusable(f"has an unusable {key}")
+        return binding
+
+    def _judged(self) -> dict[str, bool]:
+        """Whether each entry that clients take apart is what it is called."""
+        return {
+            "host": is_host(self.host),
+            "port": _PORT.fullmatch(self.port) is not None and int(self.port) <= 65535,
+            "uri": _URI.fullmatch(self.uri) is not None,
+            "header": self.header is None or HEADER.fullmatch(self.header) is not None,
+            "server-name": self.server_name is None or is_host(self.server_name),
+        }
+
+
+def is_host(text: str) -> bool:
+    """Whether this is a host name, in lower case, or an IP address."""
+    return (len(text) <= 253 and _HOST.fullmatch(text) is not None) or is_address(text)
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 _DOTTED = {"ca_crt": "ca.crt", "tls_crt": "tls.crt", "tls_key": "tls.key"}

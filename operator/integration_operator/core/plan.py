@@ -8,6 +8,9 @@ from typing import Any, Self
 Manifest = Mapping[str, Any]
 """A Kubernetes object as plain data."""
 
+Identity = tuple[str, str, str]
+"""apiVersion, kind and name of a child."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -73,6 +76,8 @@ class Plan:
 
     conditions: tuple[Condition, ...]
     children: tuple[Manifest, ...] | None = ()
+    kept: frozenset[Identity] = frozenset()
+    """Children that stay as they are, beside those that are planned: neither applied nor pruned."""
     external: tuple[External, ...] | None = ()
     checks: tuple[Check, ...] = ()
     status: Mapping[str, Any] = field(default_factory=dict)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from integration_operator.core.plan import Manifest
+from integration_operator.core.plan import Identity, Manifest
 
 
 class Feature(StrEnum):
@@ -71,6 +71,16 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """A version as objects in the cluster serve it now: where, and with which connections (namespace, name)."""
+
+    match: Match
+    connections: frozenset[tuple[str, str]]
+    rule: Mapping[str, Any] = field(repr=False)
+    """The product's own words for it, which only its driver reads."""
+
+
+@dataclass(frozen=True)
 class Version:
     """One version as it is to be served now. `gone`: 410, `closed`: 503; then no backend is asked."""
 
@@ -79,6 +89,8 @@ class Version:
     backends: tuple[ServiceBackend | ConnectionBackend, ...] = ()
     gone: bool = False
     closed: bool = False
+    standing: Standing | None = None
+    """What it stays as, in place of backends: while those that it asks for can't be told."""
     deprecated_at: datetime | None = None
     sunset_at: datetime | None = None
     links: tuple[tuple[str, str], ...] = ()
@@ -194,6 +206,8 @@ class Rendered:
     objects: tuple[Manifest, ...]
     marks: Mapping[str, Mark] = field(default_factory=dict)
     """By version; empty where the product can't carry them."""
+    kept: frozenset[Identity] = frozenset()
+    """What versions need that stay as they stand, whether it is there or not."""
 
 
 @dataclass(frozen=True)
@@ -259,6 +273,10 @@ class GatewayDriver(Protocol):
 
     def connections(self, live: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
         """(namespace, name) of every ServiceConnection that these objects connect to now."""
+        ...
+
+    def standing(self, live: Iterable[Manifest]) -> Mapping[str, Standing]:
+        """Versions whose requests these objects bring to a backend now, by name."""
         ...
 
     def service_selector(self, name: str, namespace: str) -> dict[str, str]:

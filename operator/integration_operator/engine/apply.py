@@ -6,7 +6,7 @@ from typing import Any
 from integration_operator.core.errors import Conflict, IntegrationError, UserError
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION
-from integration_operator.core.plan import External, Manifest
+from integration_operator.core.plan import External, Identity, Manifest
 from integration_operator.core.ports import Key
 from integration_operator.drivers.base import ExternalDriver
 from integration_operator.engine import audit
@@ -47,12 +47,19 @@ class Applier:
         self._verified: dict[Key, dict[tuple[Gvk, str], tuple[str, str]]] = {}
         """By owner, (resource version, digest) of children as planned, or as near as the API server lets them be."""
 
-    async def children(self, key: Key, owner: Manifest, kind: Kind[Any, Any], planned: Iterable[Manifest]) -> None:
-        """Apply what differs, in the order of the plan, then prune what is no longer planned.
+    async def children(
+        self,
+        key: Key,
+        owner: Manifest,
+        kind: Kind[Any, Any],
+        planned: Iterable[Manifest],
+        kept: Iterable[Identity] = (),
+    ) -> None:
+        """Apply what differs, in the order of the plan, then prune what is neither planned nor kept.
 
         A refusal ends it: what comes later may be unsafe without what was refused, as a route without its TLS policy.
         """
-        names: set[tuple[Gvk, str]] = set()
+        names = {(Gvk(api_version, child_kind), name) for api_version, child_kind, name in kept}
         for child in planned:
             desired = finished(child, owner)
             names.add((Gvk(desired["apiVersion"], desired["kind"]), desired["metadata"]["name"]))

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
 import structlog
 
+from integration_operator.core.addresses import LiveRules, Outbound
 from integration_operator.core.errors import IntegrationError, NotLeading
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION
@@ -30,6 +31,7 @@ from integration_operator.engine.objects import (
     object_dependency,
 )
 from integration_operator.engine.queue import KeyedQueue
+from integration_operator.engine.ranges import OwnNetworks
 from integration_operator.engine.reader import EngineReader, Resolver
 from integration_operator.engine.reconcile import Reconciler
 from integration_operator.engine.writer import Writer
@@ -49,18 +51,25 @@ class Engine:
     """Wires queue, mirrors, reconciler and leadership; knows kinds and drivers only by their protocols."""
 
     def __init__(
-        self, cluster: Cluster, settings: Settings, kinds: Iterable[Kind[Any, Any]], drivers: Iterable[Driver]
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        kinds: Iterable[Kind[Any, Any]],
+        drivers: Iterable[Callable[[Outbound], Driver]],
     ) -> None:
+        """`drivers` make a driver that holds its connections to the rules that they are given."""
         self._cluster, self._settings = cluster, settings
         self._kinds = {kind.name: kind for kind in kinds}
         self._children = {kind.name: tuple(Gvk(*child) for child in kind.children) for kind in self._kinds.values()}
-        self._drivers = by_name = {driver.name: driver for driver in drivers}
+        rules = LiveRules(settings.addresses)
+        self._own = OwnNetworks(cluster, rules, wanted=settings.deny_cluster)
+        self._drivers = by_name = {driver.name: driver for driver in (make(rules) for make in drivers)}
         self._queue: KeyedQueue[Key] = KeyedQueue()
         metrics.queue_depth.set_function(lambda: self._queue.depth)
         self._dependencies = Dependencies()
         self.objects = Objects(self._kinds, self._changed)
         self.leadership = Leadership(cluster, settings, self._lead)
-        self._resolver = Resolver(settings.addresses)
+        self._resolver = Resolver(rules)
         self._checks = Checks({n: d for n, d in by_name.items() if isinstance(d, Probe)}, self._queue.add)
         self._mirrors = Mirrors(
             cluster,
@@ -87,16 +96,17 @@ class Engine:
         self._relisted = asyncio.Event()
         """A watch had to list again: it may have missed deletions."""
         self._census: asyncio.Task[None] | None = None
+        self._ranges: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Stand for election; objects come in through `seen`."""
         self._census = asyncio.create_task(self._take_census(), name="census")
+        self._ranges = asyncio.create_task(self._own.run(), name="own networks")
         self.leadership.start()
 
     async def stop(self) -> None:
         """Finish what is under way, let go of the lease, end all watches."""
-        if self._census:
-            await _end(self._census)
+        await _end(*filter(None, (self._census, self._ranges)))
         await self.leadership.stop()
         await self._mirrors.stop()
 
@@ -151,6 +161,7 @@ class Engine:
 
     async def _lead(self) -> None:
         """Reconcile everything, until cancelled; then let the passes under way end, since each is safe to finish."""
+        await self._own.known.wait()
         await self.known.wait()
         self._checks.start()
         for key in list(self.objects):

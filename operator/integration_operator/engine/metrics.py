@@ -14,6 +14,7 @@ api_writes = Counter("integration_api_writes", "Writes to the API server", ["ver
 checks = Counter("integration_checks", "Probes of outside systems, by what they found", ["driver", "reason"])
 check_seconds = Histogram("integration_check_seconds", "Time of a probe", ["driver"], buckets=_FAST)
 objects = Gauge("integration_objects", "Objects, by the status of Ready", ["kind", "ready"])
+unknown_networks = Gauge("integration_unknown_networks", "1 while own networks are not known", ["what"])
 leading = Gauge("integration_leading", "1 while this replica leads")
 
 _ready: dict[Key, str] = {}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from integration_operator.core.addresses import AddressRules, Resolution
+from integration_operator.core.addresses import Outbound, Resolution
 from integration_operator.core.errors import Forbidden
 from integration_operator.core.model import API_VERSION, Resource
 from integration_operator.core.plan import Manifest, Outcome
@@ -32,35 +32,37 @@ UNWATCHED_SECONDS = 60.0
 class Resolver:
     """Names to addresses, under the rules; answers are kept for a minute, so that many may ask."""
 
-    def __init__(self, rules: AddressRules) -> None:
+    def __init__(self, rules: Outbound) -> None:
         self._rules = rules
-        self._answers: dict[str, tuple[float, Resolution]] = {}
+        self._answers: dict[str, tuple[float, list[str], str]] = {}
+        """When it was asked, addresses, and the error where there are none: rules may change before the answer does."""
 
     async def resolve(self, host: str) -> Resolution:
         """All addresses of a host, sorted; an error is an answer too."""
         known = self._answers.get(host)
-        if known and time.monotonic() - known[0] < DNS_SECONDS:
-            return known[1]
-        answer = await self._ask(host)
-        if len(self._answers) > 10_000:
-            self._answers.clear()
-        self._answers[host] = (time.monotonic(), answer)
-        return answer
-
-    async def _ask(self, host: str) -> Resolution:
-        try:
-            addresses = [str(ip_address(host.strip("[]")))]
-        except ValueError:
-            loop = asyncio.get_running_loop()
-            try:
-                found = await asyncio.wait_for(loop.getaddrinfo(host, None, type=socket.SOCK_STREAM), 5)
-            except (OSError, UnicodeError, TimeoutError) as error:
-                return Resolution(error=str(error) or type(error).__name__)
-            addresses = sorted({str(info[4][0]) for info in found})
+        if known is None or time.monotonic() - known[0] >= DNS_SECONDS:
+            known = (time.monotonic(), *await _ask(host))
+            if len(self._answers) > 10_000:
+                self._answers.clear()
+            self._answers[host] = known
+        _, addresses, error = known
         return Resolution(
             addresses=tuple(a for a in addresses if self._rules.permit(a)),
             denied=tuple(a for a in addresses if not self._rules.permit(a)),
+            error=error,
         )
+
+
+async def _ask(host: str) -> tuple[list[str], str]:
+    try:
+        return [str(ip_address(host.strip("[]")))], ""
+    except ValueError:
+        loop = asyncio.get_running_loop()
+    try:
+        found = await asyncio.wait_for(loop.getaddrinfo(host, None, type=socket.SOCK_STREAM), 5)
+    except (OSError, UnicodeError, TimeoutError) as error:
+        return [], str(error) or type(error).__name__
+    return sorted({str(info[4][0]) for info in found}), ""
 
 
 class EngineReader:

@@ -123,7 +123,7 @@ class Reconciler:
                 raw = await self._finalizer(key, raw, any(e.delete for e in plan.external))
                 await self._applier.external(key, raw, plan.external)
             if plan.children is not None:
-                await self._applier.children(key, raw, kind, plan.children)
+                await self._applier.children(key, raw, kind, plan.children, plan.kept)
         except UserError as error:
             return raw, _failed(plan, error, False), error
         except NotServed as error:

@@ -10,6 +10,7 @@ import yaml
 
 from dev import build, stack
 from dev.processes import run
+from integration_operator.core.addresses import LINK_LOCAL, METADATA
 from integration_operator.core.crd import crd
 from integration_operator.core.model import GROUP
 from integration_operator.registry import KINDS
@@ -78,6 +79,18 @@ def test_secrets_are_listed_only_where_they_may_be_watched() -> None:
     assert unwatched == {"get", "create", "patch", "delete"}
 
 
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a"]}], ids=["cluster", "namespaced"])
+def test_what_the_cluster_calls_its_own_can_be_read(values: dict[str, Any]) -> None:
+    found = [d for d in rendered(**values) if d["kind"] == "Role" and d["metadata"]["namespace"] == "default"]
+    (group, resource) = ("discovery.k8s.io", "endpointslices")
+    assert granted([r for d in found for r in d["rules"]], group, resource) == {"list"}
+    of_cluster = rules("ClusterRole", **values)
+    wanted = set() if values else {"list"}  # what is cluster-wide can't be read by who serves some namespaces
+    assert granted(of_cluster, "", "nodes") == granted(of_cluster, "networking.k8s.io", "servicecidrs") == wanted
+    off = rules("Role", "ClusterRole", outbound={"denyCluster": False}, **values)
+    assert granted(off, group, resource) == granted(off, "", "nodes") == set()
+
+
 def test_crds_are_those_of_the_models_and_are_kept() -> None:
     found = {d["metadata"]["name"]: d for d in rendered() if d["kind"] == "CustomResourceDefinition"}
     assert found.keys() == {f"{k.plural}.{GROUP}" for k in KINDS}
@@ -102,13 +115,50 @@ def test_pods_are_restricted(kind: str) -> None:
     }
 
 
+def test_it_renders_the_same_each_time() -> None:
+    """Else Argo CD, which renders it again and again without a cluster, would never find it in sync."""
+    first = rendered()
+    _rendered.cache_clear()
+    assert rendered() == first
+
+
+def test_the_operator_makes_a_certificate_only_where_nobody_brings_one() -> None:
+    assert local_certificate() == "integration-operator-gateway-tls"
+    assert local_certificate(gateway={"tls": {"secretName": "mine"}}) is None
+    assert local_certificate(gateway={"tls": {"certManager": {"issuerRef": {"name": "x"}}}}) is None
+    assert local_certificate(gateway={"enabled": False}) is None
+
+
+def local_certificate(**values: Any) -> str | None:
+    """The Secret that the operator is told to keep."""
+    (deployment,) = [d for d in rendered(**values) if d["kind"] == "Deployment"]
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    found = {e["name"]: e.get("value") for e in container["env"]}
+    return found.get("INTEGRATION_OPERATOR_LOCAL_CERTIFICATE")
+
+
+@pytest.mark.parametrize(
+    ("gateway", "policy"),
+    [
+        ({"serviceType": "NodePort"}, "Cluster"),
+        ({"serviceType": "NodePort", "externalTrafficPolicy": "Local"}, "Local"),
+        ({}, "Local"),
+    ],
+)
+def test_a_node_port_answers_on_every_node_unless_asked_otherwise(gateway: dict[str, str], policy: str) -> None:
+    (proxy,) = [d for d in rendered(gateway=gateway) if d["kind"] == "EnvoyProxy"]
+    assert proxy["spec"]["provider"]["kubernetes"]["envoyService"]["externalTrafficPolicy"] == policy
+
+
 def test_the_gateway_is_held_to_the_outbound_rules() -> None:
     found = rendered(outbound={"deny": ["10.1.0.0/16", "fd01::/64"], "allow": ["10.1.2.0/24"]})
     (policy,) = [d for d in found if d["kind"] == "NetworkPolicy" and d["metadata"]["name"].endswith("-egress")]
     blocks = [peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule.get("to", ()) if "ipBlock" in peer]
+    never = (*LINK_LOCAL, *METADATA)
+    fours, sixes = [n for n in never if ":" not in n], [n for n in never if ":" in n]
     assert blocks == [
-        {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16", "10.1.0.0/16"]},
-        {"cidr": "::/0", "except": ["fe80::/10", "fd00:ec2::254/128", "fd01::/64"]},
+        {"cidr": "0.0.0.0/0", "except": [*fours, "10.1.0.0/16"]},
+        {"cidr": "::/0", "except": [*sixes, "fd01::/64"]},
         {"cidr": "10.1.2.0/24"},
     ]
 

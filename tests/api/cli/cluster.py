@@ -169,9 +169,8 @@ async def operating(server: ApiServer) -> AsyncIterator[Engine]:
     rules = AddressRules.of(allow=LOOPBACK)
     settings = Settings(addresses=rules, identity=f"test-{port}", host="127.0.0.1", port=port)
     cluster = await Cluster.connect(str(server.kubeconfig))
-    drivers = [make(rules) for make in registry.DRIVERS]
     stop = asyncio.Event()
-    async with running(cluster, settings, registry.KINDS, drivers) as engine:
+    async with running(cluster, settings, registry.KINDS, registry.DRIVERS) as engine:
         watching = asyncio.create_task(handlers.watch(engine, cluster, registry.KINDS, settings, stop))
         try:
             await until(lambda: engine.known.is_set(), "the operator knows all objects")

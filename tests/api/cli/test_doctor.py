@@ -21,7 +21,8 @@ ENVOY_SYSTEM = "envoy-gateway-system"
 
 def deployment(place: str, name: str, **labels: str) -> dict[str, Any]:
     """As its controller would leave it: all replicas available."""
-    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": "none"}]}}
+    env = [{"name": "INTEGRATION_OPERATOR_OUTBOUND_DENY_CLUSTER", "value": "true"}]
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": name, "image": "none", "env": env}]}}
     meta = {"name": name, "namespace": place, "labels": labels}
     available = {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}
     return {
@@ -51,6 +52,19 @@ def installed() -> list[dict[str, Any]]:
         deployment(SYSTEM, "integration-operator", **labels),
         deployment(ENVOY_SYSTEM, "envoy-gateway", **{"control-plane": "envoy-gateway"}),
         envoy_configuration(True),
+        {
+            # The API server of these tests listens on loopback, of which it tells nobody.
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": "kubernetes-told",
+                "namespace": "default",
+                "labels": {"kubernetes.io/service-name": "kubernetes"},
+            },
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": ["192.0.2.1"]}],
+            "ports": [],
+        },
         {
             "apiVersion": "gateway.envoyproxy.io/v1alpha1",
             "kind": "ClientTrafficPolicy",
@@ -110,13 +124,14 @@ def test_a_healthy_installation_is_well_and_each_harm_is_found(server: Server, c
         (level, what) for level, what in well if not what.startswith(("ApiRoute", "ServiceConnection", "egress"))
     ]
     assert {level for level, _ in general} == {"ok"}, general
-    assert len(general) == 10
+    assert len(general) == 11
 
     server.apply(envoy_configuration(False))
     server.kubectl("-n", SYSTEM, "delete", "clienttrafficpolicy", "public")
     server.kubectl("-n", SYSTEM, "delete", "secret", "gateway-tls")
     server.kubectl("-n", SYSTEM, "delete", "lease", "integration-operator")
     crd = f"crd/apiroutes.{GROUP}"
+    server.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "silent"}})
     drop = [{"op": "remove", "path": "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/probe"}]
     server.kubectl("patch", crd, "--type=json", "-p", json.dumps(drop))
     gone = deployment(SYSTEM, "integration-operator", **installed()[1]["metadata"]["labels"])
@@ -132,7 +147,9 @@ def test_a_healthy_installation_is_well_and_each_harm_is_found(server: Server, c
     assert levels["backends outside"] in ("warning", "problem")
     assert levels["probes of routes"] == "problem"
     assert levels["certificates"] == "problem"
+    assert levels[f"outbound rules of {SYSTEM}/integration-operator"] == "warning"
     assert all(f["do"] for f in ill.json if f["level"] != "ok")
+    server.kubectl("delete", "node", "silent")
     server.install()
 
 

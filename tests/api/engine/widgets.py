@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from integration_operator.core.addresses import AddressRules, Outbound
 from integration_operator.core.errors import Unavailable
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION, GROUP, VERSION, Model, Resource, Status, Time
@@ -176,6 +177,8 @@ class Scripted:
     name: str = "scripted"
     answers: dict[str, Outcome] = field(default_factory=dict)
     asked: list[Any] = field(default_factory=list)
+    rules: Outbound = field(default_factory=AddressRules)
+    """Those that a driver of the product would hold its connections to."""
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         self.asked.append(target)

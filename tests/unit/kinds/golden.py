@@ -170,6 +170,8 @@ def shown(plan: Plan) -> dict[str, Any]:
         }
     }
     result["children"] = "kept" if plan.children is None else [_readable(c) for c in plan.children]
+    if plan.kept:
+        result["kept"] = [" ".join(identity) for identity in sorted(plan.kept)]
     if plan.external != ():
         result["external"] = _plain(plan.external)
     if plan.checks:

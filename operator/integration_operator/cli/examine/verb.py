@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from integration_operator.cli.connect import connected
-from integration_operator.cli.examine import certificates, egress, gateway, objects, operator
+from integration_operator.cli.examine import certificates, egress, gateway, objects, operator, outbound
 from integration_operator.cli.examine.finding import Examination, Finding, Level, Patient
 from integration_operator.cli.installation import installations
 from integration_operator.cli.options import Report
@@ -22,6 +22,7 @@ EXAMINATIONS: tuple[Examination, ...] = (
     gateway.own_gateway,
     certificates.certificates,
     gateway.headers,
+    outbound.own_networks,
     egress.cut_off,
     objects.objects,
 )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from integration_operator.cli.preview.placeholders import Anything, Placeholders
+from integration_operator.cli.preview.placeholders import UID, Anything, Placeholders
 from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import Check, Manifest, Outcome
 from integration_operator.drivers import connection
@@ -112,7 +112,7 @@ class Assumptions:
         return {
             "apiVersion": API_VERSION,
             "kind": "ServiceConnection",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": name, "namespace": namespace, "uid": self._placeholders.text(UID)},
             "spec": {"http": {"url": f"https://{host}"}, "allowedNamespaces": {"from": "All"}},
         }
 

@@ -74,7 +74,7 @@ class Differ:
         """Children that are there and no longer planned."""
         key = planned.key
         selector = f"{MANAGED_BY}={MANAGER},{OWNER_KIND}={key.kind},{OWNER_NAME}={key.name}"
-        names = {(c["apiVersion"], c["kind"], c["metadata"]["name"]) for c in planned.children}
+        names = planned.plan.kept | {(c["apiVersion"], c["kind"], c["metadata"]["name"]) for c in planned.children}
         kind = next(k for k in registry.KINDS if k.name == key.kind)
         for api_version, child_kind in kind.children:
             try:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.identity import Claims
 
@@ -33,7 +33,7 @@ class ClaimsProbe:
 
     name = "claims"
 
-    def __init__(self, rules: AddressRules) -> None:
+    def __init__(self, rules: Outbound) -> None:
         """It connects to nothing."""
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import lru_cache
 from ipaddress import ip_address
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.binding import Binding
 from integration_operator.core.plan import Outcome
 
@@ -195,7 +195,7 @@ def _writable(path: str) -> bool:
         return False
 
 
-async def address_of(host: str, rules: AddressRules) -> str:
+async def address_of(host: str, rules: Outbound) -> str:
     """The one address to connect to: the first that is permitted; Unconnected where any is denied or none is there."""
     try:
         found = [str(ip_address(host.strip("[]")))]

@@ -12,7 +12,7 @@ import nats.errors
 import nkeys
 from nats.aio.client import Client
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import Target
 from integration_operator.drivers.probes.dial import (
@@ -44,7 +44,7 @@ class NatsProbe:
 
     name = "nats"
 
-    def __init__(self, rules: AddressRules) -> None:
+    def __init__(self, rules: Outbound) -> None:
         self._rules = rules
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import TokenRequest, issued
 from integration_operator.drivers.probes.dial import Reason, Tls, attempt, failed
@@ -40,7 +40,7 @@ class OAuth2Probe:
 
     name = "oauth2"
 
-    def __init__(self, rules: AddressRules) -> None:
+    def __init__(self, rules: Outbound) -> None:
         self._rules = rules
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:

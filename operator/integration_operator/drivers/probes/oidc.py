@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.identity import DISCOVERY, KEY_SET, Keys, Provider
 from integration_operator.drivers.probes.dial import Tls, attempt
@@ -67,7 +67,7 @@ class OidcProbe:
 
     name = "oidc"
 
-    def __init__(self, rules: AddressRules) -> None:
+    def __init__(self, rules: Outbound) -> None:
         self._rules = rules
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:

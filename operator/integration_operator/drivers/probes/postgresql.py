@@ -5,7 +5,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import Target
 from integration_operator.drivers.probes.dial import Reason, Tls, address_of, attempt, failed, tls_of
@@ -30,7 +30,7 @@ class PostgresqlProbe:
 
     name = "postgresql"
 
-    def __init__(self, rules: AddressRules) -> None:
+    def __init__(self, rules: Outbound) -> None:
         self._rules = rules
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.gateway import ProbeHost, ProbeRequest, RouteProbe
 from integration_operator.drivers.probes import dial
@@ -51,7 +51,7 @@ class RouteProbing:
 
     name = "route"
 
-    def __init__(self, rules: AddressRules) -> None:
+    def __init__(self, rules: Outbound) -> None:
         """The gateway is the platform's own: outbound rules are for addresses that users choose."""
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import httpx
 
-from integration_operator.core.addresses import AddressRules
+from integration_operator.core.addresses import Outbound
 from integration_operator.drivers.probes.dial import NamedContext, Reason, Unconnected, address_of
 
 
@@ -15,7 +15,7 @@ async def request(
     method: str,
     url: str,
     *,
-    rules: AddressRules,
+    rules: Outbound,
     context: NamedContext | None,
     timeout: timedelta,
     headers: Mapping[str, str],

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from integration_operator.core.addresses import Resolution
-from integration_operator.core.binding import Binding, binding_name
-from integration_operator.core.model import API_VERSION, AllowedNamespaces
+from integration_operator.core.binding import Binding, Unusable, binding_name
+from integration_operator.core.model import API_VERSION, GROUP, AllowedNamespaces
 from integration_operator.core.plan import Manifest, Outcome
 from integration_operator.core.ports import Reader
 from integration_operator.kinds.api_route.gateways import Gateway, look_gateway
@@ -36,6 +36,8 @@ class Connection:
     permitted: bool = False
     type: str = ""
     binding: Binding | None = None
+    flaw: str = ""
+    """Why there is no binding although a Secret of its name is there, as a sentence."""
     allow_insecure: bool = False
     resolution: Resolution = field(default_factory=Resolution)
 
@@ -100,18 +102,40 @@ async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str
     labels = await reader.namespace_labels(route.namespace) if namespace != route.namespace else {}
     if not consent.permit(namespace, route.namespace, labels):
         return Connection(exists=True)
-    secret = await reader.secret(binding_name(name), namespace)
-    binding = None
-    if secret is not None:
-        try:
-            binding = Binding.parse(secret)
-        except (KeyError, UnicodeDecodeError):
-            binding = None
+    binding, flaw = await _binding(found, reader)
     return Connection(
         exists=True,
         permitted=True,
         type="http" if spec.get("http") else "other",
         binding=binding,
+        flaw=flaw,
         allow_insecure=bool(spec.get("allowInsecure")),
         resolution=await reader.resolve(binding.host) if binding else Resolution(),
+    )
+
+
+async def _binding(connection: Manifest, reader: Reader) -> tuple[Binding | None, str]:
+    """The binding, or what is wrong with the Secret of its name: somebody else's is never used."""
+    meta = connection["metadata"]
+    name = binding_name(meta["name"])
+    secret = await reader.get("v1", "Secret", name, meta["namespace"])
+    if secret is None:
+        return None, ""
+    if not _owns(connection, secret):
+        return None, f"Secret {name} is not its own: delete that"
+    try:
+        return Binding.parse(await reader.secret(name, meta["namespace"]) or {}), ""
+    except Unusable as error:
+        return None, f"its binding Secret {name} {error}"
+
+
+def _owns(connection: Manifest, secret: Manifest) -> bool:
+    """Whether a Secret was made for this very object, and not for one that had its name before."""
+    uid = connection["metadata"].get("uid")
+    return any(
+        owner["kind"] == "ServiceConnection"
+        and owner["apiVersion"].partition("/")[0] == GROUP
+        and owner["uid"] == uid
+        and owner.get("controller") is True
+        for owner in secret["metadata"].get("ownerReferences") or ()
     )

@@ -1,17 +1,19 @@
 """All decisions about an ApiRoute."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from integration_operator.core.plan import Check, Condition, Outcome, Plan, with_ready
 from integration_operator.drivers import gateway as neutral
-from integration_operator.drivers.gateway import GatewayDriver, Rendered
+from integration_operator.drivers.gateway import GatewayDriver, Rendered, Standing
+from integration_operator.kinds.api_route.gateways import Gateway
 from integration_operator.kinds.api_route.look import Connection, Name, World
 from integration_operator.kinds.api_route.model import ApiRoute, current
+from integration_operator.kinds.api_route.places import match_of
 from integration_operator.kinds.api_route.probing import check
-from integration_operator.kinds.api_route.serving import serving
+from integration_operator.kinds.api_route.serving import Held, serving
 from integration_operator.kinds.api_route.versions import Backend
 
 
@@ -68,28 +70,24 @@ FORBIDDEN = {Reason.CONNECTION_NOT_FOUND, Reason.NOT_PERMITTED, Reason.ADDRESS_D
 """Why a connection may no longer be used: what is served with it must stop, whatever else stands in the way."""
 
 
-@dataclass(frozen=True)
-class _Problem:
-    version: str
-    reason: Reason
-    message: str
-    connection: bool = False
+Problem = tuple[Reason, str]
+"""Why a backend can't be asked, and a message that says what to do."""
 
 
 def plan(route: ApiRoute, world: World, now: datetime) -> Plan:
-    """First blocker wins; a blocked route keeps serving what it serves now, unless it must not."""
+    """First blocker wins; a blocked route, or version, keeps serving what it serves now, unless it must not."""
     requeue_at = min((v.sunset_at for v in route.spec.versions if v.sunset_at and v.sunset_at > now), default=None)
     driver = world.gateway.driver
-    blocker = _blocker(route, world, now)
+    blocker = _misplaced(route, world.gateway)
     if blocker or driver is None:
         assert blocker is not None
         return _blocked(route, world, now, requeue_at, blocker)
-    accepted = Condition("Accepted", True, Reason.ACCEPTED)
     problems = _problems(route, world, now)
-    if problems and not _forbidden(driver, world):
-        return _blocked(route, world, now, requeue_at, accepted, _unresolved(problems[0]))
-    resolved = _unresolved(problems[0]) if problems else Condition("ResolvedRefs", True, Reason.RESOLVED)
-    served = serving(route, world, now, closed={p.version for p in problems if p.connection})
+    held = _held(route, world, driver, problems)
+    served = serving(route, world, now, held)
+    if blocker := _refused(driver, serving(route, world, now), served, world):
+        return _blocked(route, world, now, requeue_at, blocker)
+    accepted, resolved = Condition("Accepted", True, Reason.ACCEPTED), _resolved(problems, held)
     if not served.versions:
         conditions = with_ready([accepted, resolved], Reason.DRAFT, "no version is published")
         return Plan(conditions, status=_status(route, now, []), requeue_at=requeue_at)
@@ -99,18 +97,19 @@ def plan(route: ApiRoute, world: World, now: datetime) -> Plan:
     return Plan(
         with_ready([accepted, resolved, programmed, _reachable(world, programmed, asked)], Reason.SERVING),
         children=rendered.objects,
+        kept=rendered.kept,
         checks=(asked,) if asked else (),
         status=_status(route, now, _endpoints(route, served, programmed)),
         requeue_at=requeue_at,
     )
 
 
-def _blocked(route: ApiRoute, world: World, now: datetime, requeue_at: datetime | None, *conditions: Condition) -> Plan:
+def _blocked(route: ApiRoute, world: World, now: datetime, requeue_at: datetime | None, blocker: Condition) -> Plan:
     """Keep what is served now, unless it takes another's place or uses a connection that it may not use."""
     if _must_stop(world):
-        return Plan(with_ready(conditions), status=_status(route, now, []), requeue_at=requeue_at)
+        return Plan(with_ready([blocker]), status=_status(route, now, []), requeue_at=requeue_at)
     kept = route.status.get("endpoints") or []
-    return Plan.hold(*conditions, status=_status(route, now, kept), requeue_at=requeue_at)
+    return Plan.hold(blocker, status=_status(route, now, kept), requeue_at=requeue_at)
 
 
 def _must_stop(world: World) -> bool:
@@ -118,60 +117,83 @@ def _must_stop(world: World) -> bool:
     if driver is None or not world.live:
         return False
     taken = {(c.host, c.match) for c in world.conflicts}
-    return bool(taken & driver.places(world.live) or _forbidden(driver, world))
+    return bool(taken & driver.places(world.live)) or _forbidden(world, driver.connections(world.live))
 
 
-def _forbidden(driver: GatewayDriver, world: World) -> bool:
-    """Whether what is live uses a connection that may no longer be used."""
-    problems = (_connection_problem(name, world.connections[name]) for name in driver.connections(world.live))
+def _forbidden(world: World, connections: Iterable[Name]) -> bool:
+    """Whether one of these connections, which live objects use, may no longer be used."""
+    problems = (_connection_problem(name, world.connections[name]) for name in connections)
     return any(problem and problem[0] in FORBIDDEN for problem in problems)
 
 
-def _blocker(route: ApiRoute, world: World, now: datetime) -> Condition | None:
-    def refused(reason: Reason, message: str) -> Condition:
-        return Condition("Accepted", False, reason, message)
+def _unaccepted(reason: Reason, message: str) -> Condition:
+    return Condition("Accepted", False, reason, message)
 
-    gateway = world.gateway
+
+def _misplaced(route: ApiRoute, gateway: Gateway) -> Condition | None:
+    """What is wrong with the Gateway that the route names."""
     if not gateway.exists:
         which = f"Gateway {gateway.namespace}/{gateway.name}"
-        return refused(Reason.GATEWAY_NOT_FOUND, f"{which} does not exist: create it, or correct gatewayRef")
+        return _unaccepted(Reason.GATEWAY_NOT_FOUND, f"{which} does not exist: create it, or correct gatewayRef")
     if gateway.driver is None:
-        return refused(Reason.NO_DRIVER, f"no driver for Gateways of controller {gateway.controller or 'unknown'}")
+        return _unaccepted(Reason.NO_DRIVER, f"no driver for Gateways of controller {gateway.controller or 'unknown'}")
     if unserved := gateway.unserved(route.spec.hostnames):
-        return refused(
+        return _unaccepted(
             Reason.NOT_ADMITTED,
             f"no HTTPS listener of Gateway {gateway.namespace}/{gateway.name} takes routes of this namespace"
             f" for {', '.join(unserved)}: see its hostname and allowedRoutes",
         )
-    wanted = serving(route, world, now)
-    if lacking := sorted(wanted.needs() - gateway.driver.features):
-        return refused(Reason.UNSUPPORTED, f"the gateway lacks: {', '.join(lacking)}")
-    if refusals := gateway.driver.refusals(wanted):
-        return refused(Reason.UNSUPPORTED, "; ".join(refusals))
+    return None
+
+
+def _refused(driver: GatewayDriver, wanted: neutral.Route, served: neutral.Route, world: World) -> Condition | None:
+    """What the gateway can't do, or another has already; values are judged only where they are known."""
+    if lacking := sorted(wanted.needs() - driver.features):
+        return _unaccepted(Reason.UNSUPPORTED, f"the gateway lacks: {', '.join(lacking)}")
+    if refusals := driver.refusals(served):
+        return _unaccepted(Reason.UNSUPPORTED, "; ".join(refusals))
     if world.conflicts:
         conflict = world.conflicts[0]
         place = conflict.prefix or f"{conflict.host}{conflict.match.path}"
         owner = f"{conflict.owner.namespace}/{conflict.owner.name}"
-        return refused(Reason.CONFLICTED, f"{place} belongs to ApiRoute {owner}, which is older")
+        return _unaccepted(Reason.CONFLICTED, f"{place} belongs to ApiRoute {owner}, which is older")
     return None
 
 
-def _problems(route: ApiRoute, world: World, now: datetime) -> list[_Problem]:
-    """What is wrong with the backends of versions that are served."""
-    found = []
+def _problems(route: ApiRoute, world: World, now: datetime) -> dict[str, Problem]:
+    """What is wrong with the backends of versions that are served: the first thing, by version."""
+    found: dict[str, Problem] = {}
     for version in route.spec.versions:
         if current(version, now) in ("Published", "Deprecated"):
-            for backend in version.backends:
-                if problem := _backend_problem(route, world, backend):
-                    found.append(_Problem(version.name, *problem, connection=backend.connection_ref is not None))
+            problems = filter(None, (_backend_problem(route, world, backend) for backend in version.backends))
+            if problem := next(problems, None):
+                found[version.name] = problem
     return found
 
 
-def _unresolved(problem: _Problem) -> Condition:
-    return Condition("ResolvedRefs", False, problem.reason, f"version {problem.version}: {problem.message}")
+def _held(route: ApiRoute, world: World, driver: GatewayDriver, problems: Mapping[str, Problem]) -> Held:
+    """What versions with a problem stay as: what they are, at their place, unless it uses what it must not."""
+    standing = driver.standing(world.live) if problems else {}
+    held: dict[str, Standing | None] = {}
+    for version in route.spec.versions:
+        if version.name in problems:
+            now = standing.get(version.name)
+            good = now and now.match == match_of(route, version) and not _forbidden(world, now.connections)
+            held[version.name] = now if good else None
+    return held
 
 
-def _backend_problem(route: ApiRoute, world: World, backend: Backend) -> tuple[Reason, str] | None:
+def _resolved(problems: Mapping[str, Problem], held: Held) -> Condition:
+    if not problems:
+        return Condition("ResolvedRefs", True, Reason.RESOLVED)
+    messages = [
+        f"version {name}: {message}; meanwhile it {'stays as it was' if held[name] else 'answers 503'}"
+        for name, (_, message) in problems.items()
+    ]
+    return Condition("ResolvedRefs", False, next(iter(problems.values()))[0], ". ".join(messages))
+
+
+def _backend_problem(route: ApiRoute, world: World, backend: Backend) -> Problem | None:
     if ref := backend.connection_ref:
         name = (ref.namespace or route.namespace, ref.name)
         return _connection_problem(name, world.connections[name])
@@ -188,7 +210,7 @@ def _backend_problem(route: ApiRoute, world: World, backend: Backend) -> tuple[R
     return None
 
 
-def _connection_problem(name: Name, connection: Connection) -> tuple[Reason, str] | None:
+def _connection_problem(name: Name, connection: Connection) -> Problem | None:
     which = f"ServiceConnection {name[0]}/{name[1]}"
     if not connection.exists:
         return Reason.CONNECTION_NOT_FOUND, f"{which} does not exist"
@@ -197,7 +219,8 @@ def _connection_problem(name: Name, connection: Connection) -> tuple[Reason, str
     if connection.type != "http":
         return Reason.CONNECTION_TYPE, f"{which} is not of type http"
     if connection.binding is None:
-        return Reason.CONNECTION_NOT_READY, f"{which} has no binding yet: see its conditions"
+        flaw = f": {connection.flaw}" if connection.flaw else " has no binding yet: see its conditions"
+        return Reason.CONNECTION_NOT_READY, f"{which}{flaw}"
     if not connection.binding.uri.startswith("https://") and not connection.allow_insecure:
         return Reason.PLAIN_TEXT, f"{which} is in plain text, which it does not allow: see its allowInsecure"
     if denied := connection.resolution.denied:
@@ -220,8 +243,10 @@ def _reachable(world: World, programmed: Condition, asked: Check | None) -> Cond
         return Condition("Reachable", None, Reason.PENDING, "probed once the gateway has taken it")
     if world.gateway.address is None:
         return Condition("Reachable", None, Reason.NO_ADDRESS, "the Gateway has no Service yet to probe it through")
+    if asked is None:
+        return Condition("Reachable", None, Reason.PENDING, "no version can be served, so there is nothing to probe")
     outcome: Outcome | None = world.probed
-    if asked is None or outcome is None or outcome.target != asked.target:
+    if outcome is None or outcome.target != asked.target:
         return Condition("Reachable", None, Reason.PENDING, "being probed")
     return outcome.condition("Reachable")
 

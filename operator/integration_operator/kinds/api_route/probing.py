@@ -16,7 +16,9 @@ NAME = "Reachable"
 def check(route: ApiRoute, world: World, served: neutral.Route, marks: Mapping[str, Mark]) -> Check | None:
     """All versions under the first host name, one under each other; None where there is nothing to ask, or no way."""
     gateway, probe = world.gateway, route.spec.probe or Probe()
-    requests = [_request(v, probe, marks.get(v.name)) for v in served.versions if not v.closed]
+    # Of a version that stands it is known already that something is wrong: it must not hide what is wrong elsewhere.
+    versions = sorted(served.versions, key=lambda v: v.standing is not None)
+    requests = [_request(v, probe, marks.get(v.name)) for v in versions if not v.closed]
     if not requests or gateway.address is None:
         return None
     hosts: list[ProbeHost] = []

@@ -1,23 +1,27 @@
 """A route as a gateway is to serve it now: from spec and world to neutral nouns."""
 
-from collections.abc import Set
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import quote
 
 from integration_operator.core.binding import Binding
 from integration_operator.drivers import gateway as neutral
+from integration_operator.drivers.gateway import Standing
 from integration_operator.kinds.api_route.look import World
 from integration_operator.kinds.api_route.model import ApiRoute, current
 from integration_operator.kinds.api_route.places import match_of
 from integration_operator.kinds.api_route.traffic import Traffic
 from integration_operator.kinds.api_route.versions import Backend, Version
 
+Held = Mapping[str, Standing | None]
+"""Versions whose backends can't be told now, with what each stays as; None where it answers 503."""
+
 UNKNOWN = Binding("http", "", "pending.invalid", "443", "https://pending.invalid/")
 """Stands for a binding that is not there yet, where only features matter."""
 
 
-def serving(route: ApiRoute, world: World, now: datetime, closed: Set[str] = frozenset()) -> neutral.Route:
-    """What to serve; `closed` names versions whose backends may not be asked."""
+def serving(route: ApiRoute, world: World, now: datetime, held: Held | None = None) -> neutral.Route:
+    """What to serve."""
     gateway, spec = world.gateway, route.spec
     serving_listeners = (gateway.listener(host) for host in spec.hostnames)
     return neutral.Route(
@@ -27,21 +31,21 @@ def serving(route: ApiRoute, world: World, now: datetime, closed: Set[str] = fro
         gateway_namespace=gateway.namespace,
         listeners=tuple(dict.fromkeys(listener.name for listener in serving_listeners if listener)),
         hostnames=tuple(spec.hostnames),
-        versions=tuple(
-            _version(route, world, v, now, v.name in closed) for v in spec.versions if v.lifecycle != "Draft"
-        ),
+        versions=tuple(_version(route, world, v, now, held or {}) for v in spec.versions if v.lifecycle != "Draft"),
         traffic=_traffic(spec.traffic or Traffic()),
     )
 
 
-def _version(route: ApiRoute, world: World, version: Version, now: datetime, closed: bool) -> neutral.Version:
+def _version(route: ApiRoute, world: World, version: Version, now: datetime, held: Held) -> neutral.Version:
     gone = current(version, now) == "Retired"
+    asked = not gone and version.name not in held
     return neutral.Version(
         name=version.name,
         match=match_of(route, version),
-        backends=() if gone or closed else tuple(_backend(route, world, b) for b in version.backends),
+        backends=tuple(_backend(route, world, b) for b in version.backends) if asked else (),
         gone=gone,
-        closed=closed and not gone,
+        closed=not gone and not asked and held[version.name] is None,
+        standing=None if gone else held.get(version.name),
         deprecated_at=version.deprecated_at,
         sunset_at=version.sunset_at,
         links=_links(route, version),

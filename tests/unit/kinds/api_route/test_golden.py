@@ -1,6 +1,7 @@
 """Plans of ApiRoutes: golden files. Beside what tests.unit.kinds.golden knows, an input may hold
 
-- `gateway`: what the gateway says of the children that a first pass made: Accepted, Silent or Refused;
+- `gateway`: what the gateway says of the children that a first pass made: Accepted, Silent, Refused, or
+  Unresolved (taken, but for a Service that is gone);
 - `before`: what was different in that first pass: the `resource`, `dns`, or some objects of the `cluster`.
 
 Outcomes are of what is asked now, unless they say `stale: true`.
@@ -59,6 +60,11 @@ def said(child: dict[str, Any], says: str) -> dict[str, Any]:
     if says == "Silent":
         accepted["observedGeneration"] = 0
     entry = {"controllerName": CONTROLLER, "conditions": [accepted]}
+    if says == "Unresolved" and child["kind"] == "HTTPRoute":
+        entry["conditions"] = [
+            accepted,
+            {**accepted, "type": "ResolvedRefs", "status": "False", "reason": "BackendNotFound"},
+        ]
     match child["kind"]:
         case "HTTPRoute":
             child["status"] = {"parents": [entry]}

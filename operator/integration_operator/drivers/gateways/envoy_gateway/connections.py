@@ -4,10 +4,10 @@ All of it stands in the route's own namespace, as the gateway wants it.
 """
 
 from base64 import b64encode
-from ipaddress import ip_address
 from typing import Any
 
-from integration_operator.core.plan import Manifest
+from integration_operator.core.binding import is_address
+from integration_operator.core.plan import Identity, Manifest
 from integration_operator.drivers.gateway import ConnectionBackend, Route
 from integration_operator.drivers.gateways.envoy_gateway.objects import (
     CONNECTION,
@@ -39,18 +39,22 @@ def connection_objects(route: Route, backend: ConnectionBackend) -> list[Manifes
     return objects
 
 
+def connection_identities(route: Route, namespace: str, name: str) -> frozenset[Identity]:
+    """Every object that there may be for one connection."""
+    kinds = {
+        "": ((GATEWAY_API, "BackendTLSPolicy"), (ENVOY_API, "Backend")),
+        "ca": (("v1", "ConfigMap"),),
+        "client": (("v1", "Secret"),),
+        "credential": (("v1", "Secret"), (ENVOY_API, "HTTPRouteFilter")),
+    }
+    return frozenset(
+        (*kind, child_name(route, namespace, name, *filter(None, [part]))) for part, of in kinds.items() for kind in of
+    )
+
+
 def credential_filter(route: Route, backend: ConnectionBackend) -> str:
     """Name of the HTTPRouteFilter that adds the credential."""
     return child_name(route, backend.namespace, backend.name, "credential")
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _name(route: Route, backend: ConnectionBackend, *parts: str) -> str:

@@ -2,11 +2,14 @@
 
 import re
 
+from integration_operator.core.binding import HEADER, is_address
 from integration_operator.drivers.gateway import ConnectionBackend, Route, Version
-from integration_operator.drivers.gateways.envoy_gateway.connections import connections_of, is_address
+from integration_operator.drivers.gateways.envoy_gateway.connections import connections_of
 from integration_operator.drivers.gateways.envoy_gateway.policies import UNITS
 
 MOST_BYTES = 2**32 - 1
+FRAMING = {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"}
+"""Headers that say where a request goes and where it ends: no credential may stand in them."""
 
 
 def refusals(route: Route) -> list[str]:
@@ -37,6 +40,8 @@ def _connection(backend: ConnectionBackend) -> list[str]:
         found.append(f"{name}: the gateway needs a host name with a dot, not {backend.host}")
     if backend.tls and is_address(backend.server_name):
         found.append(f"{name}: the gateway checks names, not addresses, in certificates: set its tls.serverName")
+    if backend.header is not None and (not HEADER.fullmatch(backend.header) or backend.header.lower() in FRAMING):
+        found.append(f"{name}: the header of its credential is none that can carry one")
     if backend.header_value is not None and not re.fullmatch(r"[!-~]([ -~\t]*[!-~])?", backend.header_value):
         found.append(f"{name}: its credential has characters that no header can carry")
     return found

@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from integration_operator.core.plan import Manifest
-from integration_operator.drivers.gateway import Match, Rendered, Verdict
+from integration_operator.drivers.gateway import Match, Rendered, Standing, Verdict
+from integration_operator.drivers.gateways.envoy_gateway.marks import unmarked
 from integration_operator.drivers.gateways.envoy_gateway.objects import CONFIGURATION, CONNECTION, CONTROLLER
 
 JUDGED = {"HTTPRoute", "BackendTrafficPolicy", "SecurityPolicy", "BackendTLSPolicy", "Backend"}
 """Kinds whose status the controller writes; a filter that is wrong shows in the route's."""
+
+DECISIVE = {"Accepted", "ResolvedRefs", "Programmed"}
+"""Others, as Overridden or BackendsAvailable, say what is worth knowing, or what a probe finds out."""
 
 
 def verdict(live: Iterable[Manifest], rendered: Rendered) -> Verdict:
@@ -19,7 +23,7 @@ def verdict(live: Iterable[Manifest], rendered: Rendered) -> Verdict:
         if wanted["kind"] not in JUDGED:
             continue
         found = seen.get(_identity(wanted))
-        judged = _judgement(found) if found and _current(found, wanted) else None
+        judged = _judgement(found, whole=not rendered.kept) if found and _current(found, wanted) else None
         if judged is None:
             waiting = True
         elif judged:
@@ -37,16 +41,19 @@ def _current(live: Manifest, wanted: Manifest) -> bool:
     return expected is None or (live["metadata"].get("annotations") or {}).get(CONFIGURATION) == expected
 
 
-def _judgement(live: Manifest) -> str | None:
-    """What the controller holds against this generation: empty for nothing, None when it has not spoken yet."""
+def _judgement(live: Manifest, whole: bool) -> str | None:
+    """What the controller holds against this generation: empty for nothing, None when it has not spoken yet.
+
+    A part of a route that is not planned as a `whole` may refer to what is gone, which says nothing of the rest.
+    """
     generation = live["metadata"].get("generation")
     fresh = [c for c in _conditions(live) if c.get("observedGeneration") == generation]
     if live["kind"] == "Backend":
         # A Backend that is refused has a condition named Invalid, beside an Accepted that may be an older one.
         bad = [c for c in fresh if c["status"] == "False"]
     else:
-        # Others as Overridden or BackendsAvailable say what is worth knowing, or what a probe finds out.
-        bad = [c for c in fresh if c["type"] in ("Accepted", "ResolvedRefs", "Programmed") and c["status"] == "False"]
+        counted = DECISIVE if whole or live["kind"] != "HTTPRoute" else DECISIVE - {"ResolvedRefs"}
+        bad = [c for c in fresh if c["type"] in counted and c["status"] == "False"]
     if not bad and not any(c["type"] == "Accepted" for c in fresh):
         return None
     return "; ".join(f"{c['reason']}: {c.get('message', '')}" for c in bad)
@@ -85,10 +92,28 @@ def _match(match: dict[str, Any]) -> Match:
 
 def connections(live: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
     """(namespace, name) of the ServiceConnections that Backends stand for."""
-    found = set()
+    return frozenset(_connections_by_backend(live).values())
+
+
+def standing(live: Iterable[Manifest]) -> dict[str, Standing]:
+    """See drivers.gateway.GatewayDriver; a rule with a Backend of which nothing is known does not count."""
+    objects = list(live)
+    known = _connections_by_backend(objects)
+    found = {}
+    for manifest in objects:
+        for rule in manifest["spec"].get("rules") or () if manifest["kind"] == "HTTPRoute" else ():
+            used = {ref["name"] for ref in rule.get("backendRefs") or () if ref.get("kind") == "Backend"}
+            if rule.get("name") and rule.get("matches") and rule.get("backendRefs") and used <= known.keys():
+                connections_used = frozenset(known[name] for name in used)
+                found[rule["name"]] = Standing(_match(rule["matches"][0]), connections_used, unmarked(rule))
+    return found
+
+
+def _connections_by_backend(live: Iterable[Manifest]) -> dict[str, tuple[str, str]]:
+    found = {}
     for manifest in live:
         connection = (manifest["metadata"].get("annotations") or {}).get(CONNECTION, "")
         if manifest["kind"] == "Backend" and "/" in connection:
             namespace, _, name = connection.partition("/")
-            found.add((namespace, name))
-    return frozenset(found)
+            found[manifest["metadata"]["name"]] = (namespace, name)
+    return found

@@ -5,6 +5,7 @@ Conditions of the gateway say that it read a configuration, not that Envoy serve
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -34,6 +35,18 @@ def marked(objects: list[Manifest], route: Route) -> Rendered:
     spec = {**http_route["spec"], "rules": rules}
     others = [_answering(o, answering[o["metadata"]["name"]]) if _name(o) in answering else o for o in others]
     return Rendered((*others, {**http_route, "metadata": meta, "spec": spec}), marks)
+
+
+def unmarked(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule of the cluster without its mark: what it would be rendered from again."""
+    filters = []
+    for one in rule.get("filters") or ():
+        if one["type"] == "ResponseHeaderModifier":
+            headers = [h for h in one["responseHeaderModifier"].get("set") or () if h["name"] != ANSWER]
+            one = {"type": one["type"], "responseHeaderModifier": {"set": headers}} if headers else None
+        if one:
+            filters.append(one)
+    return {**rule, "filters": filters}
 
 
 def _name(manifest: Manifest) -> str:

@@ -4,9 +4,10 @@ from datetime import UTC
 from email.utils import format_datetime
 from typing import Any
 
-from integration_operator.core.plan import Manifest
+from integration_operator.core.binding import is_address
+from integration_operator.core.plan import Identity, Manifest
 from integration_operator.drivers.gateway import ConnectionBackend, Route, ServiceBackend, Version
-from integration_operator.drivers.gateways.envoy_gateway.connections import credential_filter, is_address
+from integration_operator.drivers.gateways.envoy_gateway.connections import connection_identities, credential_filter
 from integration_operator.drivers.gateways.envoy_gateway.objects import (
     ENVOY_API,
     ENVOY_GROUP,
@@ -31,7 +32,7 @@ def http_route(route: Route) -> Manifest:
         "spec": {
             "parentRefs": [{**parent, "sectionName": listener} for listener in route.listeners],
             "hostnames": list(route.hostnames),
-            "rules": [_rule(route, version) for version in route.versions],
+            "rules": [dict(v.standing.rule) if v.standing else _rule(route, v) for v in route.versions],
         },
     }
 
@@ -48,6 +49,17 @@ def answer_filters(route: Route) -> list[Manifest]:
         elif _needs_regex(version):
             filters.append(_root_rewrite(route, version))
     return filters
+
+
+def kept(route: Route) -> frozenset[Identity]:
+    """What the rules that stand refer to."""
+    found: set[Identity] = set()
+    for version in route.versions:
+        if version.standing:
+            found.add((ENVOY_API, "HTTPRouteFilter", rewrite_filter(route, version)))
+            for connection in version.standing.connections:
+                found |= connection_identities(route, *connection)
+    return frozenset(found)
 
 
 def _rule(route: Route, version: Version) -> dict[str, Any]:
@@ -102,9 +114,14 @@ def path_below(version: Version) -> str:
     return "/"
 
 
+def rewrite_filter(route: Route, version: Version) -> str:
+    """Name of the HTTPRouteFilter that rewrites paths."""
+    return child_name(route, version.name, "rewrite")
+
+
 def _path_rewrite(route: Route, version: Version) -> dict[str, Any]:
     if _needs_regex(version):
-        return extension(child_name(route, version.name, "rewrite"))
+        return extension(rewrite_filter(route, version))
     path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": path_below(version)}
     return {"type": "URLRewrite", "urlRewrite": {"path": path}}
 
@@ -119,7 +136,7 @@ def _root_rewrite(route: Route, version: Version) -> Manifest:
     return {
         "apiVersion": ENVOY_API,
         "kind": "HTTPRouteFilter",
-        "metadata": {"name": child_name(route, version.name, "rewrite")},
+        "metadata": {"name": rewrite_filter(route, version)},
         "spec": {"urlRewrite": {"path": {"type": "ReplaceRegexMatch", "replaceRegexMatch": replace}}},
     }
 
