@@ -12,7 +12,7 @@ from dev.pki import Authority
 from dev.systems.keycloak import Keycloak
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.plan import Outcome
-from integration_operator.drivers.identity import DISCOVERY, KEY_SET, Keys
+from integration_operator.drivers.identity import DISCOVERY, KEY_SET, WITHDRAWN, Keys
 from integration_operator.drivers.identity import Provider as Asked
 from integration_operator.drivers.probes.oidc import DOCUMENT_LIMIT, KEYS_LIMIT, MOST_KEYS, OidcProbe
 from tests.drivers.provider import EC, RSA, Provider, provider, public
@@ -126,12 +126,14 @@ async def test_what_is_no_discovery_document(liar: Provider, name: str, body: by
         ("k-private", json.dumps({"keys": [public(RSA), EC.as_dict(private=True)]}).encode(), "PrivateKeyPublished"),
         ("k-huge", b" " * (KEYS_LIMIT + 1), "AnswerTooLarge"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 async def test_keys_that_are_wrong(liar: Provider, name: str, body: bytes, reason: str) -> None:
     liar.document(name)
     liar.say(f"/{name}/keys", body)
     outcome = await fetch(liar, name)
-    assert (outcome.ok, outcome.reason, outcome.data) == (False, reason, {"step": KEY_SET})
+    step = WITHDRAWN if reason == "PrivateKeyPublished" else KEY_SET
+    assert (outcome.ok, outcome.reason, outcome.data) == (False, reason, {"step": step})
 
 
 async def test_a_redirect_is_not_followed(liar: Provider) -> None:

@@ -1,5 +1,6 @@
 """What probes of identity providers are given and find: neutral nouns."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,11 @@ class Keys:
         return cls(json.dumps({"keys": ordered}, separators=(",", ":")))
 
     @property
+    def digest(self) -> str:
+        """SHA-256 of the set, in hexadecimal."""
+        return hashlib.sha256(self.jwks.encode()).hexdigest()
+
+    @property
     def listed(self) -> list[dict[str, Any]]:
         """The keys as JWKs."""
         return list(json.loads(self.jwks)["keys"])
@@ -40,5 +46,5 @@ class Claims:
     request: str = field(repr=False)
 
 
-DISCOVERY, KEY_SET = "discovery", "keys"
-"""Steps that a look at a provider may fail in: `data["step"]` of a bad outcome."""
+DISCOVERY, KEY_SET, WITHDRAWN = "discovery", "keys", "withdrawn"
+"""Where a look at a provider failed, as `data["step"]` of a bad outcome: after the last one no key may serve."""

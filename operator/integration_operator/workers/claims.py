@@ -15,8 +15,8 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-MEMORY = 1 << 30
-"""Bytes of address space."""
+MEMORY = 128 << 20
+"""Bytes of address space: a third of it is the interpreter with its libraries."""
 CPU_SECONDS = 10
 ANSWER_LIMIT = 1 << 20
 """Characters of an answer; a longer one is not given."""

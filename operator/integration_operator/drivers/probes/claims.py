@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from datetime import timedelta
 from enum import StrEnum
@@ -13,6 +14,10 @@ from integration_operator.drivers.identity import Claims
 
 WORKER = "integration_operator.workers.claims"
 SAID_LIMIT = 1024
+AT_ONCE = 2
+"""Processes: what they may take in memory together must fit beside the operator (see workers/claims.py)."""
+ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")
+"""What a worker needs of ours; settings and credentials are not for it."""
 
 
 class Reason(StrEnum):
@@ -35,6 +40,7 @@ class ClaimsProbe:
 
     def __init__(self, rules: Outbound) -> None:
         """It connects to nothing."""
+        self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         """See drivers.base.Probe."""
@@ -42,7 +48,7 @@ class ClaimsProbe:
         found = await self.judge(target, timeout)
         if found is None:
             message = "an expression needs too much time or memory on an example: write it simpler"
-            return Outcome(False, Reason.COSTLY, message, hurry=False)
+            return Outcome(False, Reason.COSTLY, message)
         if wrong := found.get("wrong"):
             return Outcome(False, Reason.INVALID, wrong[:SAID_LIMIT], hurry=False)
         if failed := found["failed"]:
@@ -51,13 +57,19 @@ class ClaimsProbe:
 
     async def judge(self, claims: Claims, timeout: timedelta) -> dict[str, Any] | None:
         """What the worker says (see workers/claims.py); None where it says nothing in time."""
+        async with self._turn:
+            return await self._judge(claims, timeout)
+
+    async def _judge(self, claims: Claims, timeout: timedelta) -> dict[str, Any] | None:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             WORKER,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         )
         try:
             async with asyncio.timeout(timeout.total_seconds()):
@@ -68,4 +80,4 @@ class ClaimsProbe:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        return dict(json.loads(answer)) if answer else None
+        return dict(json.loads(answer)) if answer and process.returncode == 0 else None

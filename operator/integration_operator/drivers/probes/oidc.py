@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
-from integration_operator.drivers.identity import DISCOVERY, KEY_SET, Keys, Provider
+from integration_operator.drivers.identity import DISCOVERY, KEY_SET, WITHDRAWN, Keys, Provider
 from integration_operator.drivers.probes.dial import Tls, attempt
 from integration_operator.drivers.probes.web import beginning, redirected, request
 
@@ -49,7 +49,7 @@ class Reason(StrEnum):
     NO_KEYS = "NoUsableKey"
     """There is no public key for signatures among the keys."""
     PRIVATE_KEY = "PrivateKeyPublished"
-    """A private key or shared secret is published: whoever reads it can sign tokens."""
+    """A private key or shared secret is published: whoever reads it can sign tokens, so no key is trusted."""
     TOO_LARGE = "AnswerTooLarge"
     """The answer is larger than any honest one."""
     STATUS = "UnexpectedStatus"
@@ -82,12 +82,14 @@ class OidcProbe:
                 return wrong.outcome
 
         host = urlsplit(target.issuer).hostname or ""
-        # No name: each connection is checked for the host that it goes to; keys may lie elsewhere.
-        tls = Tls("", ca=target.ca, public_too=target.ca is not None)
+        # No name: each connection is checked for the host that it goes to; keys may lie elsewhere. A CA that is given
+        # is the only one for both, as the API server has it.
+        tls = Tls("", ca=target.ca)
         outcome = await attempt(ask, tls, host, timeout)
         if outcome.ok:
             return outcome
-        return Outcome(False, outcome.reason, outcome.message, data={"step": step[-1]}, hurry=outcome.hurry)
+        last = WITHDRAWN if outcome.reason == Reason.PRIVATE_KEY else step[-1]
+        return Outcome(False, outcome.reason, outcome.message, data={"step": last}, hurry=outcome.hurry)
 
     async def _ask(self, target: Provider, tls: Tls, timeout: timedelta, step: list[str]) -> Outcome:
         url = target.issuer.rstrip("/") + "/.well-known/openid-configuration"
@@ -147,7 +149,10 @@ def _usable(body: bytes) -> Keys:
     if not isinstance(listed, list) or not all(isinstance(k, dict) for k in listed) or len(listed) > MOST_KEYS:
         raise _Wrong(Reason.INVALID_KEYS, f"the keys are no JSON Web Key Set of at most {MOST_KEYS} keys")
     if any(name in key for key in listed for name in PRIVATE):
-        raise _Wrong(Reason.PRIVATE_KEY, "a private key or shared secret is published: tell who runs the provider")
+        raise _Wrong(
+            Reason.PRIVATE_KEY,
+            "a private key or shared secret is published, so no key is trusted: tell who runs the provider",
+        )
     if not (usable := [public for key in listed if (public := _public(key))]):
         raise _Wrong(Reason.NO_KEYS, "no key is an RSA (2048 bits or more), EC or Ed25519 key for signatures")
     return Keys.of(usable)

@@ -254,6 +254,10 @@ class IdentityFederationStatus(Status):
     keys: Annotated[list[PublicKey], Field(max_length=64)] = Field(
         default_factory=list, description="Keys that are trusted now."
     )
+    keys_digest: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None,
+        description="SHA-256 of these keys: their ConfigMap counts only with it while the provider can't be asked.",
+    )
     keys_since: Annotated[str, Field(max_length=64, json_schema_extra={"format": "date-time"})] | None = Field(
         default=None, description="When these keys were first fetched."
     )

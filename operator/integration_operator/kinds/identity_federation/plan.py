@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from integration_operator.core.plan import Check, Condition, Manifest, Outcome, Plan, with_ready
-from integration_operator.drivers.identity import DISCOVERY, Claims, Keys, Provider
+from integration_operator.core.plan import Check, Condition, Identity, Manifest, Outcome, Plan, with_ready
+from integration_operator.drivers.identity import DISCOVERY, WITHDRAWN, Claims, Keys, Provider
 from integration_operator.kinds.identity_federation.configuration import authentication, claims_request
 from integration_operator.kinds.identity_federation.look import World
 from integration_operator.kinds.identity_federation.model import IdentityFederation
@@ -31,7 +31,10 @@ class Reason(StrEnum):
     """What is made for others is there."""
 
 
-PROBE_TIMEOUT = timedelta(seconds=10)
+FETCH_TIMEOUT = timedelta(seconds=10)
+EXAMPLES_TIMEOUT = timedelta(seconds=30)
+FAILURES = 3
+"""In a row, before a provider that answered counts as one that doesn't."""
 ONCE = timedelta(hours=24)
 """How often examples are tried again that nobody changed."""
 
@@ -39,63 +42,77 @@ ONCE = timedelta(hours=24)
 def plan(federation: IdentityFederation, world: World, now: datetime) -> Plan:
     """First blocker wins. Keys that were good once serve until there are others."""
     accepted = Condition("Accepted", True, Reason.ACCEPTED)
-    keys = _keys(federation, world)
-    status = {"issuer": federation.issuer, **_listed(keys, world, now)}
+    keys = _trusted(federation, world)
+    children = [_key_set(federation, keys)] if keys else []
+    status = {"issuer": federation.issuer, **_listed(federation, keys, world, now)}
     if world.missing:
-        return Plan.hold(accepted, Condition("ResolvedRefs", False, Reason.NOT_FOUND, world.missing), status=status)
+        return Plan(
+            with_ready([accepted, Condition("ResolvedRefs", False, Reason.NOT_FOUND, world.missing)]),
+            children=tuple(children),
+            kept=_configuration_kept(federation),
+            status=status,
+        )
     provider = Provider(federation.issuer, world.ca)
-    checks = [
-        Check("Keys", "oidc", provider, federation.spec.oidc.refresh_interval, PROBE_TIMEOUT, failure_threshold=2)
-    ]
-    conditions = [accepted, Condition("ResolvedRefs", True, Reason.RESOLVED), *_fetched(world, provider)]
+    interval = federation.spec.oidc.refresh_interval
+    checks = [Check("Keys", "oidc", provider, interval, FETCH_TIMEOUT, failure_threshold=FAILURES)]
+    conditions = [accepted, Condition("ResolvedRefs", True, Reason.RESOLVED), *_fetched(world, provider, keys)]
     sound = True
     if federation.spec.claim_mappings or federation.spec.claim_validation_rules:
         claims = Claims(claims_request(federation))
-        checks.append(Check("Examples", "claims", claims, ONCE, PROBE_TIMEOUT))
+        checks.append(Check("Examples", "claims", claims, ONCE, EXAMPLES_TIMEOUT))
         conditions.append(examined := _examined(world, claims))
         sound = examined.status is True
-    children = [_key_set(federation, keys, status)] if keys else []
-    if federation.wants_configuration:
-        if sound:
-            children.append(_configuration(federation, world))
-            conditions.append(Condition("Programmed", True, Reason.PROGRAMMED))
-        else:
-            waiting = "the AuthenticationConfiguration stays as it is until every example passes"
-            conditions.append(Condition("Programmed", None, Reason.PENDING, waiting))
+    kept: frozenset[Identity] = frozenset()
+    if federation.wants_configuration and sound:
+        children.append(_configuration(federation, world))
+        conditions.append(Condition("Programmed", True, Reason.PROGRAMMED))
+    elif federation.wants_configuration:
+        kept = _configuration_kept(federation)
+        waiting = "the AuthenticationConfiguration stays as it is until every example passes"
+        conditions.append(Condition("Programmed", None, Reason.PENDING, waiting))
     return Plan(
         with_ready(conditions, Reason.TRUSTED),
         children=tuple(children),
+        kept=kept,
         checks=tuple(checks),
         status=status,
     )
 
 
-def _keys(federation: IdentityFederation, world: World) -> Keys | None:
-    """The newest keys, else those that were kept from before a restart."""
-    if world.fetched and world.fetched.ok and isinstance(found := world.fetched.data.get("keys"), Keys):
-        return found
-    kept = world.kept or {}
-    if kept.get("issuer") == federation.issuer and "jwks.json" in kept and _is_ours(federation.keys_name, world):
-        return Keys(kept["jwks.json"])
+def _trusted(federation: IdentityFederation, world: World) -> Keys | None:
+    """The newest keys of this very issuer, else the last ones, unless the provider gave them away."""
+    outcome = world.fetched
+    if outcome and _about(outcome, federation):
+        if outcome.ok and isinstance(found := outcome.data.get("keys"), Keys):
+            return found
+        if outcome.data.get("step") == WITHDRAWN:
+            return None
+    # Whoever may write ConfigMaps here must not choose keys: the status, which only the operator writes, knows them.
+    if world.kept and world.kept.digest == federation.status.get("keysDigest"):
+        return world.kept
     return None
 
 
-def _is_ours(name: str, world: World) -> bool:
-    return any((c["kind"], c["metadata"]["name"]) == ("ConfigMap", name) for c in world.live)
+def _about(outcome: Outcome, federation: IdentityFederation) -> bool:
+    """Not of an object that had this name before, and trusted another issuer."""
+    return outcome.target is None or outcome.target.issuer == federation.issuer
 
 
-def _listed(keys: Keys | None, world: World, now: datetime) -> dict[str, object]:
+def _listed(federation: IdentityFederation, keys: Keys | None, world: World, now: datetime) -> dict[str, object]:
     """Which keys are trusted, and since when; a refresh that finds the same ones changes nothing."""
     if keys is None:
         return {}
-    kept = world.kept or {}
-    since = kept.get("since") if kept.get("jwks.json") == keys.jwks else None
-    found = world.fetched.at if world.fetched and world.fetched.ok else None
+    since = federation.status.get("keysSince") if federation.status.get("keysDigest") == keys.digest else None
+    found = (world.fetched.at if world.fetched else None) or now
     listed = [{name: key[name] for name in ("kid", "alg", "kty") if name in key} for key in keys.listed]
-    return {"keys": listed, "keysSince": since or (found or now).isoformat(timespec="seconds")}
+    return {
+        "keys": listed,
+        "keysDigest": keys.digest,
+        "keysSince": since or found.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
 
 
-def _fetched(world: World, provider: Provider) -> list[Condition]:
+def _fetched(world: World, provider: Provider, keys: Keys | None) -> list[Condition]:
     """DiscoveryValid and JWKSFetchValid, out of one look at the provider."""
     outcome = world.fetched
     if outcome is None or outcome.target not in (None, provider):
@@ -103,8 +120,8 @@ def _fetched(world: World, provider: Provider) -> list[Condition]:
     if outcome.ok:
         return [Condition(name, True, Reason.VALID) for name in ("DiscoveryValid", "JWKSFetchValid")]
     if outcome.data.get("step") == DISCOVERY:
-        unknown = Condition("JWKSFetchValid", None, Reason.UNKNOWN, "the last keys serve until discovery works again")
-        return [outcome.condition("DiscoveryValid"), unknown]
+        serving = "the last keys serve until discovery works again" if keys else "there are no keys yet"
+        return [outcome.condition("DiscoveryValid"), Condition("JWKSFetchValid", None, Reason.UNKNOWN, serving)]
     return [Condition("DiscoveryValid", True, Reason.VALID), outcome.condition("JWKSFetchValid")]
 
 
@@ -115,8 +132,8 @@ def _examined(world: World, claims: Claims) -> Condition:
     return outcome.condition("ExamplesPassed")
 
 
-def _key_set(federation: IdentityFederation, keys: Keys, status: dict[str, object]) -> Manifest:
-    data = {"issuer": federation.issuer, "jwks.json": keys.jwks, "since": status["keysSince"]}
+def _key_set(federation: IdentityFederation, keys: Keys) -> Manifest:
+    data = {"issuer": federation.issuer, "jwks.json": keys.jwks}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": federation.keys_name}, "data": data}
 
 
@@ -127,3 +144,8 @@ def _configuration(federation: IdentityFederation, world: World) -> Manifest:
         "metadata": {"name": federation.configuration_name},
         "data": {"authentication.yaml": authentication(federation, world.ca)},
     }
+
+
+def _configuration_kept(federation: IdentityFederation) -> frozenset[Identity]:
+    wanted = federation.wants_configuration
+    return frozenset({("v1", "ConfigMap", federation.configuration_name)}) if wanted else frozenset()
