@@ -93,6 +93,7 @@ def operator(server: AuditedApiServer, kube: Kube) -> Operating:
         kubeconfig: Path | None = None,
         memory: Memory | None = None,
         kinds: Any = (WIDGET,),
+        drivers: Any = (),
         **changes: Any,
     ) -> AsyncIterator[Operator]:
         (port,) = free_ports(1)
@@ -112,7 +113,7 @@ def operator(server: AuditedApiServer, kube: Kube) -> Operating:
             scripted.rules = rules
             return scripted
 
-        async with running(cluster, settings, kinds, [lambda _: memory, of_rules]) as engine:
+        async with running(cluster, settings, kinds, [lambda _: memory, of_rules, *drivers]) as engine:
             op = Operator(engine, memory, scripted, settings)
             watching = asyncio.create_task(handlers.watch(engine, cluster, kinds, settings, op.stop))
             try:

@@ -26,6 +26,7 @@ PATHS = {
     "Widget": "/apis/integration.threehorizons.io/v1alpha1/namespaces/{}/widgets",
     "ServiceConnection": "/apis/integration.threehorizons.io/v1alpha1/namespaces/{}/serviceconnections",
     "ApiRoute": "/apis/integration.threehorizons.io/v1alpha1/namespaces/{}/apiroutes",
+    "IdentityFederation": "/apis/integration.threehorizons.io/v1alpha1/namespaces/{}/identityfederations",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
     "Secret": "/api/v1/namespaces/{}/secrets",
     "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies",
@@ -80,7 +81,7 @@ class Kube:
 
     async def __aexit__(self, *_: object) -> None:
         try:
-            for kind in ("Widget", "ServiceConnection", "ApiRoute"):
+            for kind in ("Widget", "ServiceConnection", "ApiRoute", "IdentityFederation"):
                 for found in await self.every(kind):
                     if found["metadata"].get("finalizers"):
                         await self.patch(kind, found["metadata"]["name"], {"metadata": {"finalizers": None}})

@@ -53,7 +53,8 @@ class Provider:
 
 
 @contextmanager
-def provider(authority: Authority) -> Iterator[Provider]:
+def provider(authority: Authority, port: int = 0) -> Iterator[Provider]:
+    """One that runs; on the same `port` it is the same one, back again."""
     found = Provider(authority=authority)
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -76,7 +77,7 @@ def provider(authority: Authority) -> Iterator[Provider]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             """Who hangs up is no news."""
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     found.port = server.server_port
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*authority.issue("provider", "provider", hosts=["127.0.0.1"]))
