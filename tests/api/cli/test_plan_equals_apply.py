@@ -1,6 +1,6 @@
 """What `kubectl integrations plan` prints without a cluster is what the operator then creates, to the letter.
 
-What stands outside (`*.outside.test` in the examples) is on loopback here, and the token endpoint is one of this test:
+What stands outside (`*.outside.test` in the examples) is on loopback here, and the identity provider is this test's:
 what is compared is the plan, not the probes.
 """
 
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import nkeys
 import pytest
+import yaml
 from aiohttp import web
 
 from dev.pki import Authority
@@ -24,8 +25,10 @@ from dev.versions import ROOT
 from integration_operator import registry
 from integration_operator.cli.preview.files import read
 from integration_operator.core.model import API_VERSION, MANAGER
+from integration_operator.drivers.identity import Keys
 from tests.api.cli.cluster import Server, namespace, operating
 from tests.api.kube import until
+from tests.drivers.provider import EC, public
 
 EXAMPLES = ROOT / "examples"
 OURS = "app.kubernetes.io/managed-by=integration-operator"
@@ -42,16 +45,25 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @asynccontextmanager
-async def tokens(authority: Authority) -> AsyncIterator[int]:
-    """A token endpoint on loopback, and its port."""
+async def identities(authority: Authority) -> AsyncIterator[int]:
+    """A provider of tokens, with discovery and keys for any realm, on loopback, and its port."""
 
     async def issue(_: web.Request) -> web.Response:
         return web.json_response({"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3600})
 
+    async def discover(request: web.Request) -> web.Response:
+        issuer = f"https://{request.host}{request.path.partition('/.well-known/')[0]}"
+        return web.json_response({"issuer": issuer, "jwks_uri": f"{issuer}/keys"})
+
+    async def keys(_: web.Request) -> web.Response:
+        return web.json_response({"keys": [public(EC)]})
+
     app = web.Application()
     app.router.add_post("/{path:.*}", issue)
+    app.router.add_get("/{realm:.*}/.well-known/openid-configuration", discover)
+    app.router.add_get("/{realm:.*}/keys", keys)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*authority.issue("tokens", "localhost", hosts=["localhost"]))
+    context.load_cert_chain(*authority.issue("identities", "localhost", hosts=["localhost"]))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "localhost", 0, ssl_context=context)
@@ -68,7 +80,9 @@ def brought_home(target: Path, port: int) -> list[dict[str, Any]]:
     assert not problems
     for number, document in enumerate(documents):
         text = json.dumps(_nearer(document.manifest))
-        text = re.sub(r"(tokenUrl\": \"https://)[a-z0-9.-]+\.outside\.test:\d+", rf"\g<1>localhost:{port}", text)
+        text = re.sub(
+            r"((?:tokenUrl|issuerUrl)\": \"https://)[a-z0-9.-]+\.outside\.test:\d+", rf"\g<1>localhost:{port}", text
+        )
         text = re.sub(r"[a-z0-9-]+\.outside\.test", "localhost", text)
         (target / f"{number:03}.json").write_text(text)
     return [document.manifest for document in documents]
@@ -137,6 +151,10 @@ def differences(planned: Any, real: Any, authority: Authority, path: str = "") -
         if len(planned) == len(real):
             pairs = enumerate(zip(planned, real, strict=True))
             return [d for n, (p, r) in pairs for d in differences(p, r, authority, f"{path}[{n}]")]
+    if path.endswith(".authentication.yaml") and isinstance(planned, str):
+        return differences(yaml.safe_load(planned), yaml.safe_load(real), authority, f"{path}.")
+    if isinstance(planned, str) and re.fullmatch(r'\{"keys":\[\{"kid":"<keys of \S+>"}]}', planned):
+        planned = Keys.of([{**public(EC), "use": "sig"}]).jwks
     if planned in ("<uid>", "<known once applied>", "<secret>") and isinstance(real, str) and real:
         return []
     if isinstance(planned, str) and (entry := re.fullmatch(r"<(\S+) of (Secret|ConfigMap) \S+>", planned)):
@@ -145,7 +163,7 @@ def differences(planned: Any, real: Any, authority: Authority, path: str = "") -
 
 
 async def test_the_plan_is_what_is_created(server: Server, tmp_path: Path, authority: Authority) -> None:
-    async with tokens(authority) as port:
+    async with identities(authority) as port:
         folder = tmp_path / "examples"
         folder.mkdir()
         documents = brought_home(folder, port)

@@ -3,22 +3,28 @@
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
+from dev.apiserver import ApiServer
 from dev.pki import Authority
+from dev.versions import ROOT
 from integration_operator.core.addresses import AddressRules
 from integration_operator.core.model import API_VERSION
 from integration_operator.drivers.probes.claims import ClaimsProbe
 from integration_operator.drivers.probes.oidc import OidcProbe
 from integration_operator.kinds.identity_federation import KIND
+from integration_operator.kinds.identity_federation.configuration import authentication
 from tests.api.conftest import Operating, Operator
 from tests.api.kube import Kube, condition_of, until
 from tests.drivers.provider import EC, RSA, Provider, provider, public
 
 NAME, KEYS, CONFIGURATION = "corporate", "corporate-keys", "corporate-authentication"
+EXAMPLE = ROOT / "examples" / "identity" / "corporate.yaml"
 SECONDS = 45.0
 """Several refreshes, on a busy machine too."""
 
@@ -218,3 +224,12 @@ async def test_a_failing_example_changes_no_configuration(
                 return await kube.get("ConfigMap", CONFIGURATION) is None
 
             await until(gone, "the configuration is no longer there", SECONDS)
+
+
+def test_an_api_server_takes_the_configuration_of_the_example(authority: Authority, tmp_path: Path) -> None:
+    """It compiles every expression before it starts."""
+    (example,) = [d for d in yaml.safe_load_all(EXAMPLE.read_text()) if d["kind"] == KIND.name]
+    file = tmp_path / "authentication.yaml"
+    file.write_text(authentication(KIND.model.model_validate(example), authority.ca.read_text()))
+    with ApiServer(f"--authentication-config={file}") as server:
+        assert httpx.get(f"{server.url}/readyz", verify=server.client_context(), trust_env=False).text == "ok"

@@ -7,7 +7,8 @@ from datetime import datetime
 from integration_operator.cli.preview.placeholders import UID, Anything, Placeholders
 from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import Check, Manifest, Outcome
-from integration_operator.drivers import connection
+from integration_operator.drivers import connection, identity
+from integration_operator.drivers.base import Probe
 
 TOKEN_SECONDS = 3600
 CLASS = "integration-operator"
@@ -117,10 +118,18 @@ class Assumptions:
         }
 
 
-def foreseen(check: Check, placeholders: Placeholders, now: datetime) -> Outcome | None:
+async def foreseen(
+    check: Check, placeholders: Placeholders, now: datetime, drivers: Mapping[str, object]
+) -> Outcome | None:
     """The outcome of a check that brings something which the plan goes on with; None for those that only judge."""
     if isinstance(check.target, connection.TokenRequest):
         text = placeholders.text(f"<token from {check.target.url}>")
         token = connection.issued(text, now, TOKEN_SECONDS, check.target)
         return Outcome(True, "Issued", data={"token": token})
+    if isinstance(check.target, identity.Provider):
+        keys = identity.Keys.of([{"kid": placeholders.text(f"<keys of {check.target.issuer}>")}])
+        return Outcome(True, "Fetched", data={"keys": keys})
+    if isinstance(check.target, identity.Claims) and isinstance(probe := drivers.get(check.driver), Probe):
+        # Nobody outside is asked: what the operator will find is found here.
+        return await probe.probe(check.target, check.timeout)
     return None

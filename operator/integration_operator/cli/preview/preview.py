@@ -171,10 +171,12 @@ class Preview:
             reader = PreviewReader(self, key, own, outcomes)
             plan = kind.plan(resource, await kind.look(resource, reader), self.now)
             made = {identity(child, key.namespace) for child in plan.children or ()} & reader.read
-            brought = {c.name: found for c in plan.checks if (found := foreseen(c, self.placeholders, self.now))}
-            if made <= own and brought.keys() <= outcomes.keys():
+            awaited = [c for c in plan.checks if c.name not in outcomes]
+            brought = {c.name: await foreseen(c, self.placeholders, self.now, self.drivers) for c in awaited}
+            found = {name: outcome for name, outcome in brought.items() if outcome}
+            if made <= own and not found:
                 break
-            own, outcomes = own | made, {**brought, **outcomes}
+            own, outcomes = own | made, {**outcomes, **found}
         for _, child, namespace, name in own:
             self.assumptions.forget(child, namespace, name)
         return plan

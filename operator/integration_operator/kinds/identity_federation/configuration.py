@@ -8,6 +8,17 @@ import yaml
 from integration_operator.kinds.identity_federation.model import IdentityFederation
 
 
+class _Readable(yaml.SafeDumper):
+    """Writes a text of several lines, as a certificate, as such."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+
+_Readable.add_representer(str, _text)
+
+
 def authentication(federation: IdentityFederation, ca: str | None) -> str:
     """YAML for `--authentication-config`."""
     oidc = federation.spec.oidc
@@ -21,7 +32,7 @@ def authentication(federation: IdentityFederation, ca: str | None) -> str:
         "kind": "AuthenticationConfiguration",
         "jwt": [{"issuer": issuer, **_mapped(federation)}],
     }
-    return yaml.safe_dump(configuration, sort_keys=False)
+    return yaml.dump(configuration, Dumper=_Readable, sort_keys=False)
 
 
 def claims_request(federation: IdentityFederation) -> str:
