@@ -14,13 +14,13 @@ from dev.versions import ROOT
 from integration_operator.core.crd import crd
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import GROUP
-from integration_operator.drivers.probes import dial, route
+from integration_operator.drivers.probes import claims, dial, oidc, route
 from integration_operator.registry import KINDS
 
 HEADER = "# Generated from the models by `make generate`: don't edit.\n"
 CHART = ROOT / "charts" / "integration-operator"
 ARGO_CD = ROOT / "docs" / "how-to" / "argo-cd"
-PROBES = {"ApiRoute": route, "ServiceConnection": dial}
+PROBES = {"ApiRoute": (route,), "IdentityFederation": (oidc, claims, dial), "ServiceConnection": (dial,)}
 """Where else a kind's reasons come from: a bad outcome's reason becomes its condition's."""
 
 
@@ -103,8 +103,8 @@ def reference(kind: Kind[Any, Any], manifest: dict[str, Any]) -> str:
     ]
     own = dict(_reasons(sys.modules[kind.plan.__module__]))
     lines += _table("Reasons", own)
-    if probe := PROBES.get(kind.name):
-        lines += _table("Reasons of probes", {n: s for n, s in _reasons(probe) if n not in own})
+    probed = {n: s for probe in PROBES.get(kind.name, ()) for n, s in _reasons(probe) if n not in own}
+    lines += _table("Reasons of probes", probed)
     return "\n".join(lines) + "\n"
 
 
