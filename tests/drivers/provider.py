@@ -80,7 +80,7 @@ def provider(authority: Authority, port: int = 0) -> Iterator[Provider]:
     server = Server(("127.0.0.1", port), Handler)
     found.port = server.server_port
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*authority.issue("provider", "provider", hosts=["127.0.0.1"]))
+    context.load_cert_chain(*authority.issue("provider", "provider", hosts=["127.0.0.1", "localhost"]))
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()

@@ -160,6 +160,18 @@ async def test_a_provider_that_is_not_there_or_not_trusted(liar: Provider, stran
     assert (await ask(OidcProbe(RULES), Asked(f"https://{NOWHERE}"))).reason == "DNSNotFound"
 
 
+async def test_a_provider_and_its_keys_are_known_by_their_names(liar: Provider) -> None:
+    assert liar.authority
+    named = f"https://localhost:{liar.port}/named"
+    rules = AddressRules.of(allow=["127.0.0.0/8", "::1/128"])
+    target = Asked(named, liar.authority.ca.read_text())
+    liar.keys("named", public(RSA))
+    for keys_at in (f"{named}/keys", f"https://127.0.0.1:{liar.port}/named/keys"):
+        liar.document("named", issuer=named, jwks_uri=keys_at)
+        outcome = await ask(OidcProbe(rules), target)
+        assert (outcome.ok, outcome.message) == (True, "")
+
+
 async def test_keys_at_a_denied_address_are_not_fetched(liar: Provider) -> None:
     liar.document("inside", jwks_uri="https://169.254.169.254/keys")
     outcome = await fetch(liar, "inside")

@@ -3,6 +3,7 @@
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -82,9 +83,8 @@ class OidcProbe:
                 return wrong.outcome
 
         host = urlsplit(target.issuer).hostname or ""
-        # No name: each connection is checked for the host that it goes to; keys may lie elsewhere. A CA that is given
-        # is the only one for both, as the API server has it.
-        tls = Tls("", ca=target.ca)
+        # A CA that is given is the only one, also where keys lie elsewhere: so the API server has it.
+        tls = Tls(host, ca=target.ca)
         outcome = await attempt(ask, tls, host, timeout)
         if outcome.ok:
             return outcome
@@ -104,7 +104,7 @@ class OidcProbe:
             "GET",
             url,
             rules=self._rules,
-            context=tls.context(),
+            context=replace(tls, server_name=host).context(),
             timeout=timeout,
             headers={"Accept": "application/json"},
         )
