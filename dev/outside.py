@@ -18,7 +18,7 @@ from dev.systems.nats import Access, Nats
 from dev.systems.postgresql import Postgresql
 from dev.versions import CACHE
 
-NAMESPACES = ("shop", "finance")
+NAMESPACES = ("shop", "finance", "identity")
 USER, DATABASE, CLIENT = "orders", "orders", "billing"
 
 

@@ -162,7 +162,7 @@ def test_directories_are_read_with_all_below_and_lists_are_taken_apart(tmp_path:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "nothing to plan in standard input: it has no ApiRoute, ServiceConnection"),
+        ("", "nothing to plan in standard input: it has no ApiRoute, IdentityFederation, ServiceConnection"),
         ("apiVersion: v1\nkind: Service\nmetadata: {name: a}\n", "nothing to plan"),
         ("a: [", "is not YAML: line 1"),
         ("a: 1\n\tb: 2", "is not YAML: line 2"),
@@ -196,7 +196,7 @@ def test_merge_keys_and_unquoted_times_are_read_as_kubectl_reads_them() -> None:
 
 
 def test_a_fault_of_a_kind_stops_only_its_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    api_route, connection = registry.KINDS
+    api_route, _, connection = registry.KINDS
 
     def stumble(*_: Any) -> Any:
         raise KeyError("port")
