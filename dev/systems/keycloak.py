@@ -83,6 +83,8 @@ class Keycloak(System):
         self._clients = tuple(clients)
         self._trust = ssl.create_default_context(cafile=str(authority.ca))
         self.url = f"https://{address}:{self.port}"
+        # What its tokens and its discovery say, wherever it is asked.
+        self._public = f"https://{names[0]}:{self.port}" if names else self.url
         self.issuer = f"{self.url}/realms/{REALM}"
         self.token_url = f"{self.issuer}/protocol/openid-connect/token"
 
@@ -103,7 +105,7 @@ class Keycloak(System):
         crt, key = self.certificate()
         options = {
             "cache": "local",
-            "hostname": self.url,
+            "hostname": self._public,
             "http-host": self.address,
             "https-port": self.port,
             "http-management-host": "127.0.0.1",
