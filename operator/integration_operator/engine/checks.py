@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -140,8 +141,11 @@ class Checks:
             return await self._probes[check.driver].probe(check.target, check.timeout)
         except TimeoutError:
             raise
-        except Exception:
-            log.exception("a bug: the probe %s of %s failed, others are untouched", check.driver, key)
+        except Exception as error:
+            # Neither text nor traceback: what a client raises may carry what it was given.
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} at {at.filename}:{at.lineno}"
+            log.error("a bug: the probe %s of %s failed, others are untouched: %s", check.driver, key, where)
             return Outcome(None, "ProbeFailed", f"the operator's own probe {check.driver} failed: see its log")
 
 

@@ -1,11 +1,8 @@
 """The Reader that a `look` gets: answers from mirrors where there is one, and remembers all that was asked."""
 
-import asyncio
-import socket
 import time
 from base64 import b64decode
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -15,6 +12,7 @@ from integration_operator.core.errors import Forbidden
 from integration_operator.core.model import API_VERSION, Resource
 from integration_operator.core.plan import Manifest, Outcome
 from integration_operator.core.ports import Claimant, Environment, Key
+from integration_operator.drivers import names
 from integration_operator.engine.checks import Checks
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.mirror import METADATA_ONLY, Gvk
@@ -55,14 +53,9 @@ class Resolver:
 
 async def _ask(host: str) -> tuple[list[str], str]:
     try:
-        return [str(ip_address(host.strip("[]")))], ""
-    except ValueError:
-        loop = asyncio.get_running_loop()
-    try:
-        found = await asyncio.wait_for(loop.getaddrinfo(host, None, type=socket.SOCK_STREAM), 5)
-    except (OSError, UnicodeError, TimeoutError) as error:
-        return [], str(error) or type(error).__name__
-    return sorted({str(info[4][0]) for info in found}), ""
+        return sorted(await names.addresses(host)), ""
+    except (names.UnknownName, names.NoAnswer) as error:
+        return [], str(error)
 
 
 class EngineReader:
