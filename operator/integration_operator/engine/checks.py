@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 GRACE_SECONDS = 2.0
 """A probe keeps its own time; this much later it is ended."""
 
+WIDTH = 16
+"""How many probes of one namespace and driver may be under way: systems that hang delay those of others little."""
+
 FIRST_AGAIN_SECONDS = 1.0
 """How soon a bad outcome is asked about again, at first."""
 
@@ -41,7 +44,8 @@ class Checks:
     def __init__(self, probes: Mapping[str, Probe], changed: Callable[[Key], None], workers: int = 128) -> None:
         self._probes, self._changed, self._workers = probes, changed, workers
         self._entries: dict[Key, dict[str, _Entry]] = {}
-        self._queue: KeyedQueue[tuple[Key, str]] = KeyedQueue()
+        self._queue: KeyedQueue[tuple[Key, str]] = KeyedQueue(lane=self._lane, width=WIDTH)
+        metrics.checks_waiting.set_function(lambda: self._queue.depth)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -97,6 +101,12 @@ class Checks:
         else:
             delay = 0.0
         self._queue.schedule((key, entry.check.name), delay)
+
+    def _lane(self, item: tuple[Key, str]) -> tuple[str, str]:
+        """Each driver has its own: tokens are renewed while the systems that they are for hang."""
+        key, name = item
+        entry = self._entries.get(key, {}).get(name)
+        return key.namespace, entry.check.driver if entry else ""
 
     async def _work(self) -> None:
         while True:

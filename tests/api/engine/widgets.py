@@ -1,5 +1,6 @@
 """A kind and drivers for tests of the engine alone: every feature that a kind may use, and nothing of any product."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -179,10 +180,22 @@ class Scripted:
     asked: list[Any] = field(default_factory=list)
     rules: Outbound = field(default_factory=AddressRules)
     """Those that a driver of the product would hold its connections to."""
+    hangs: set[Any] = field(default_factory=set)
+    """Targets that never answer."""
+    hanging: int = 0
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         self.asked.append(target)
+        if target in self.hangs:
+            await self._hang()
         return self.answers.get(target, Outcome(True, "Connected"))
+
+    async def _hang(self) -> None:
+        self.hanging += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.hanging -= 1
 
 
 @dataclass
