@@ -80,7 +80,7 @@ def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
         elif label is not None and line == f"-----END {label}-----":
             yield label, lines
             label = None
-        else:
+        elif label is not None:
             lines.append(line)
 
 
