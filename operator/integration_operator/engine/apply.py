@@ -5,12 +5,12 @@ from typing import Any
 
 from integration_operator.core.errors import Conflict, IntegrationError, UserError
 from integration_operator.core.kind import Kind
-from integration_operator.core.model import API_VERSION
+from integration_operator.core.model import API_VERSION, MANAGER
 from integration_operator.core.plan import External, Identity, Manifest
 from integration_operator.core.ports import Key
 from integration_operator.drivers.base import ExternalDriver
 from integration_operator.engine import audit
-from integration_operator.engine.children import DIGEST, covers, finished, owner_of
+from integration_operator.engine.children import DIGEST, covers, finished, labelled, owner_of
 from integration_operator.engine.cluster import Cluster, NotFound
 from integration_operator.engine.mirror import METADATA_ONLY, Gvk
 from integration_operator.engine.mirrors import Mirrors
@@ -32,7 +32,7 @@ class NameTaken(UserError):
 
 
 def _ours(live: Manifest, key: Key, owner: Manifest) -> bool:
-    """By labels, or by owner reference where somebody took the labels away."""
+    """By labels and owner reference, or by the reference alone where somebody took the labels away."""
     meta, uid = live["metadata"], owner["metadata"].get("uid")
     return owner_of(meta) == key or any(ref.get("uid") == uid for ref in meta.get("ownerReferences") or ())
 
@@ -84,11 +84,20 @@ class Applier:
             seen = await self._cluster.get(gvk.api_version, gvk.kind, meta["namespace"], meta["name"])
         if seen is None and identity in verified:
             await self._still_there(key, owner)
-        if seen is not None and not _ours(seen, key, owner):
+        if seen is not None and not _ours(seen, key, owner) and not await self._applied(key, seen):
             raise NameTaken(gvk, meta["namespace"], meta["name"])
         if seen is None or not covers(seen, desired):
             seen = await self._apply(key, owner, desired)
         verified[identity] = (seen["metadata"]["resourceVersion"], digest)
+
+    async def _applied(self, key: Key, seen: Manifest) -> bool:
+        """Whether what has our labels was applied by us, although somebody took the owner reference away."""
+        meta = seen["metadata"]
+        if labelled(meta) != key:
+            return False
+        whole = await self._cluster.get(seen["apiVersion"], seen["kind"], meta["namespace"], meta["name"])
+        entries = whole["metadata"].get("managedFields") or () if whole else ()
+        return any((e.get("manager"), e.get("operation")) == (MANAGER, "Apply") for e in entries)
 
     async def _create(self, key: Key, owner: Manifest, desired: Manifest) -> dict[str, Any] | None:
         """Apply where nothing has the name yet, in one request; None where something has."""

@@ -23,7 +23,7 @@ class KeyedQueue(Generic[T]):
         lane: Callable[[T], Hashable] = lambda _: None,
         width: float = math.inf,
     ) -> None:
-        """Back-off in seconds: the first one, and the longest. Of a lane, at most `width` keys are worked on at once."""
+        """Back-off in seconds: the first one, and the longest. Of a lane, at most `width` keys are out at once."""
         self._base, self._cap = base, cap
         self._ready = Lanes(lane, width)
         self._waiting: dict[T, float] = {}
