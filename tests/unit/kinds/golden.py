@@ -6,7 +6,8 @@ An input holds
 - `cluster`: other objects (Secrets may be written with stringData), and `children`: its own as they are now;
 - `with`: names of files in `cases/with/` that hold further objects, of which those in `cluster` take precedence;
 - `dns`: addresses by host name; a name that is not there does not resolve. `rules: {deny, allow}` are networks;
-- `outcomes`: what its checks have settled on.
+- `outcomes`: what its checks have settled on;
+- `environment`: settings of the installation that differ from their defaults.
 
 `GOLDEN_UPDATE=1 pytest …` writes the outputs anew: read the difference before it is committed.
 """
@@ -74,7 +75,7 @@ async def decide(kind: Kind[Any, Any], case: Case, outcomes: Outcomes = plain_ou
     """The plan for a case."""
     case = {**case, "resource": {"apiVersion": API_VERSION, "kind": kind.name, **case["resource"]}}
     resource = kind.model.model_validate(case["resource"])
-    world = await kind.look(resource, CaseReader(case, outcomes(case)))
+    world = await kind.look(resource, CaseReader(case, outcomes(case), Environment(**case.get("environment") or {})))
     return kind.plan(resource, world, case["now"])
 
 

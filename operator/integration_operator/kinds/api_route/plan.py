@@ -30,6 +30,8 @@ class Reason(StrEnum):
     """No driver serves the controller of this Gateway's class."""
     NOT_ADMITTED = "NotAllowedByListener"
     """No HTTPS listener of the Gateway takes routes of this namespace and host names."""
+    HOSTNAME = "HostnameNotAllowed"
+    """A wildcard takes all host names below it: it needs a listener of that very name, or the platform's leave."""
     UNSUPPORTED = "UnsupportedByGateway"
     """The gateway can't honour a field: it is refused, not dropped."""
     CONFLICTED = "Conflicted"
@@ -142,6 +144,12 @@ def _misplaced(route: ApiRoute, gateway: Gateway) -> Condition | None:
             Reason.NOT_ADMITTED,
             f"no HTTPS listener of Gateway {gateway.namespace}/{gateway.name} takes routes of this namespace"
             f" for {', '.join(unserved)}: see its hostname and allowedRoutes",
+        )
+    if unallowed := gateway.unallowed(route.spec.hostnames):
+        return _unaccepted(
+            Reason.HOSTNAME,
+            f"{', '.join(unallowed)}: a wildcard takes all host names below it. Name each host,"
+            " or let the platform team add a listener with this very hostname, or set apiRoutes.allowWildcardHostnames",
         )
     return None
 

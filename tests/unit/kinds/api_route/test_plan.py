@@ -6,6 +6,7 @@ import pytest
 
 from integration_operator.core.model import API_VERSION
 from integration_operator.core.plan import Plan
+from integration_operator.core.ports import Environment
 from integration_operator.drivers.gateway import Feature
 from integration_operator.drivers.gateways.envoy_gateway import EnvoyGateway
 from integration_operator.kinds.api_route import KIND
@@ -24,7 +25,7 @@ async def on_a_lesser_gateway(name: str) -> Plan:
     case = load(__file__, name)
     case["resource"] = {"apiVersion": API_VERSION, "kind": "ApiRoute", **case["resource"]}
     route = ApiRoute.model_validate(case["resource"])
-    world = await KIND.look(route, CaseReader(case, {}))
+    world = await KIND.look(route, CaseReader(case, {}, Environment(**case.get("environment") or {})))
     return plan(route, replace(world, gateway=replace(world.gateway, driver=Lesser())), case["now"])
 
 
