@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 import yaml
 
 from integration_operator.core.addresses import AddressRules, Resolution
+from integration_operator.core.binding import is_address
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION, Resource, format_duration
 from integration_operator.core.plan import Manifest, Outcome, Plan
@@ -127,7 +128,7 @@ class CaseReader:
         return (found["metadata"].get("labels") or {}) if found else {}
 
     async def resolve(self, host: str) -> Resolution:
-        addresses = (self.case.get("dns") or {}).get(host)
+        addresses = [host] if is_address(host) else (self.case.get("dns") or {}).get(host)
         if addresses is None:
             return Resolution(error="Name or service not known")
         rules = AddressRules.of(**(self.case.get("rules") or {}))

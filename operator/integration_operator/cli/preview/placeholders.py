@@ -74,7 +74,8 @@ class Placeholders:
         """An IP address of a host name."""
         if host not in self._addresses:
             self._addresses[host] = str(self._first + len(self._addresses))
-            self._words[self._addresses[host]] = f"<addresses of {host}>"
+            whose = self._words.get(host, host).removeprefix("<host of ").removesuffix(">")
+            self._words[self._addresses[host]] = f"<addresses of {whose}>"
         return self._addresses[host]
 
     def host(self, kind: str, namespace: str, name: str) -> str:

@@ -16,6 +16,8 @@ from integration_operator.kinds.api_route.places import Conflict, look_conflicts
 
 Name = tuple[str, str]
 """Namespace and name."""
+Addresses = Mapping[tuple[str, str, str], tuple[str, ...]]
+"""By namespace, name and host of a ServiceConnection."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Connection:
     """Why there is no binding although a Secret of its name is there, as a sentence."""
     allow_insecure: bool = False
     resolution: Resolution = field(default_factory=Resolution)
+    """What its host leads to; while that can't be resolved, what it led to before, by the rules of now."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ async def look(route: ApiRoute, reader: Reader) -> World:
     """Gather the world of a route."""
     gateway = await look_gateway(route, reader)
     live = await reader.children()
+    last = gateway.driver.addresses(live) if gateway.driver else {}
     backends = [b for version in route.spec.versions for b in version.backends]
     services = {b.service_ref.name for b in backends if b.service_ref}
     connections = {(r.namespace or route.namespace, r.name) for b in backends if (r := b.connection_ref)}
@@ -69,7 +73,7 @@ async def look(route: ApiRoute, reader: Reader) -> World:
     return World(
         gateway=gateway,
         services={name: _service(await reader.get("v1", "Service", name, route.namespace)) for name in services},
-        connections=await _connections(route, connections, reader),
+        connections={name: await _connection(route, reader, *name, last) for name in sorted(connections)},
         conflicts=await look_conflicts(route, reader),
         live=live,
         probed=reader.outcome("Reachable"),
@@ -86,11 +90,7 @@ def _service(service: Manifest | None) -> Service | None:
     )
 
 
-async def _connections(route: ApiRoute, names: Iterable[Name], reader: Reader) -> dict[Name, Connection]:
-    return {name: await _connection(route, reader, *name) for name in sorted(names)}
-
-
-async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str) -> Connection:
+async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str, last: Addresses) -> Connection:
     found = await reader.get(API_VERSION, "ServiceConnection", name, namespace)
     if found is None or found["metadata"].get("deletionTimestamp"):
         return Connection(exists=False)
@@ -110,7 +110,22 @@ async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str
         binding=binding,
         flaw=flaw,
         allow_insecure=bool(spec.get("allowInsecure")),
-        resolution=await reader.resolve(binding.host) if binding else Resolution(),
+        resolution=await _resolution(binding.host, last.get((namespace, name, binding.host), ()), reader)
+        if binding
+        else Resolution(),
+    )
+
+
+async def _resolution(host: str, last: Iterable[str], reader: Reader) -> Resolution:
+    """While a name can't be resolved, what was found last goes on being served, if rules still permit it."""
+    found = await reader.resolve(host)
+    if not found.error:
+        return found
+    known = [await reader.resolve(address) for address in last]
+    return Resolution(
+        addresses=tuple(address for one in known for address in one.addresses),
+        denied=tuple(address for one in known for address in one.denied),
+        error=found.error,
     )
 
 

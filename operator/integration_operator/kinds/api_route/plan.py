@@ -54,6 +54,8 @@ class Reason(StrEnum):
     """The owner of what is referred to does not allow this namespace."""
     ADDRESS_DENIED = "AddressDenied"
     """A backend's host name leads to an address that the operator's outbound rules deny."""
+    DNS_NOT_FOUND = "DNSNotFound"
+    """A backend's host name has no address, and had none before."""
     PLAIN_TEXT = "PlainTextNotAllowed"
     """A backend would be asked in plain text, and its ServiceConnection does not allow that."""
     RESOLVED = "ResolvedRefs"
@@ -234,6 +236,9 @@ def _connection_problem(name: Name, connection: Connection) -> Problem | None:
     if denied := connection.resolution.denied:
         host = connection.binding.host
         return Reason.ADDRESS_DENIED, f"{which}: {host} leads to {', '.join(denied)}, which outbound rules deny"
+    if not connection.resolution.addresses:
+        error = connection.resolution.error or "it has no address"
+        return Reason.DNS_NOT_FOUND, f"{which}: {connection.binding.host} can't be resolved: {error}"
     return None
 
 

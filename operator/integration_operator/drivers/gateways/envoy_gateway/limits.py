@@ -36,8 +36,6 @@ def _version(version: Version) -> list[str]:
 def _connection(backend: ConnectionBackend) -> list[str]:
     name = f"ServiceConnection {backend.namespace}/{backend.name}"
     found = []
-    if not is_address(backend.host) and "." not in backend.host.rstrip("."):
-        found.append(f"{name}: the gateway needs a host name with a dot, not {backend.host}")
     if backend.tls and is_address(backend.server_name):
         found.append(f"{name}: the gateway checks names, not addresses, in certificates: set its tls.serverName")
     if backend.header is not None and (not HEADER.fullmatch(backend.header) or backend.header.lower() in FRAMING):
