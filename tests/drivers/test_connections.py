@@ -131,7 +131,7 @@ async def test_a_changed_password_takes_effect_at_once(
         found = await kube.says("orders", Ready="True/Connected", EgressProgrammed="True/Programmed")
         assert found["status"]["endpoint"] == f"localhost:{postgresql.port}"
         assert (await kube.binding("orders"))["password"] == "first"
-        policy = await kube.get("NetworkPolicy", "orders-egress-0")
+        policy = await kube.get("NetworkPolicy", "orders-egress-default")
         assert policy
         assert {"ipBlock": {"cidr": "127.0.0.1/32"}} in policy["spec"]["egress"][-1]["to"]
         await kube.secret("login", password="wrong")

@@ -53,6 +53,10 @@ class CircuitBreaker(Model):
 class RateLimit(Model):
     """So many requests in a period."""
 
+    scope: Literal["Local"] = Field(
+        default="Local",
+        description="Where requests are counted. Local: in each gateway replica, for each version and host name.",
+    )
     limit: Annotated[int, Field(ge=1, le=100_000_000)] = Field(description="Requests.")
     period: Annotated[Duration, Between("1s", "24h")] = Field(description="In this time, as 1s or 1h.")
 
@@ -92,8 +96,7 @@ class Traffic(Model):
     retries: Retries | None = Field(default=None, description="Tries after a failure.")
     circuit_breaker: CircuitBreaker | None = Field(default=None, description="Bounds towards each backend.")
     rate_limit: RateLimit | None = Field(
-        default=None,
-        description="Counted for each version and host name, in each gateway replica; then 429.",
+        default=None, description="How many requests get through; beyond that 429. Counted as its scope says."
     )
     max_request_bytes: Bytes | None = Field(
         default=None,

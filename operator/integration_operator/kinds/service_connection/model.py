@@ -182,6 +182,10 @@ class HealthCheck(Model):
 class Consumer(Model):
     """Pods of this namespace that use the connection."""
 
+    name: Annotated[
+        str,
+        Matching(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "write a short name as web: lower-case letters, digits, '-'", 63),
+    ] = Field(default="default", description="Name of these consumers, which tells them from others in the list.")
     pod_selector: LabelSelector = Field(description="Which pods, by their labels.")
 
 
@@ -254,7 +258,13 @@ class ServiceConnectionSpec(Model):
     allow_insecure: bool = Field(default=False, description="Allow plain text. The status says so.")
     credentials: Credentials | None = Field(default=None, description="What proves who we are.")
     health_check: HealthCheck | None = Field(default=None, description="How it is probed.")
-    consumers: Annotated[list[Consumer], Field(max_length=16)] = Field(
+    consumers: Annotated[
+        list[Consumer],
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(
         default_factory=list,
         description="Pods of this namespace that may connect to this and DNS only: they get an egress NetworkPolicy.",
     )
