@@ -14,6 +14,7 @@ import uvloop
 from integration_operator import registry
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.kind import Kind
+from integration_operator.drivers import names
 from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers, logs, server
 from integration_operator.engine.cluster import Cluster
@@ -46,6 +47,7 @@ async def running(
         await engine.stop()
         await health.cleanup()
         await cluster.close()
+        await names.close()
 
 
 async def run(

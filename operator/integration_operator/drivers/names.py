@@ -54,6 +54,10 @@ class Names:
             raise NoAnswer(f"{host}: no answer within {SECONDS:g}s") from None
         return sorted({node.addr[0].decode() for node in found.nodes}, key=lambda a: (":" in a, a))
 
+    async def close(self) -> None:
+        """Before the loop ends: who still waits is told that there is no answer."""
+        await self._resolver.close()
+
 
 _latest: Names | None = None
 
@@ -64,3 +68,11 @@ async def addresses(host: str) -> list[str]:
     if _latest is None or _latest.loop is not asyncio.get_running_loop():
         _latest = Names()
     return await _latest.addresses(host)
+
+
+async def close() -> None:
+    """The resolver of this process; who asks later gets another."""
+    global _latest
+    closing, _latest = _latest, None
+    if closing is not None:
+        await closing.close()

@@ -19,17 +19,21 @@ CHUNK = 16384
 
 
 @asynccontextmanager
-async def relayed(host: str, port: int, rules: Outbound) -> AsyncIterator[int]:
-    """The port on LOOPBACK through which one client reaches the other side, once and as long as this lasts."""
+async def relayed(host: str, port: int, rules: Outbound, limit: float = LIMIT) -> AsyncIterator[int]:
+    """The port on LOOPBACK through which one client reaches the other side, once and as long as this lasts.
+
+    `limit` is infinite for clients that keep to bounds of their own.
+    """
     with await opened(host, port, rules) as far, socket.create_server((LOOPBACK, 0)) as listener:
         listener.setblocking(False)
-        relay = _Relay(far, listener)
+        relay = _Relay(far, listener, limit)
         carrying = asyncio.create_task(relay.carry())
         try:
-            yield listener.getsockname()[1]
+            async with asyncio.timeout(None) as relay.patience:
+                yield listener.getsockname()[1]
         except Exception as error:
             if relay.allowance < 0:
-                message = f"{host} sends more than {LIMIT // 1024} KiB where a short answer was due"
+                message = f"{host} sends more than {limit // 1024} KiB where a short answer was due"
                 raise Unconnected(Reason.PROTOCOL_ERROR, message) from error
             if relay.lost:
                 raise ExceptionGroup("what the client says, and why", [error, relay.lost]) from None
@@ -42,14 +46,16 @@ async def relayed(host: str, port: int, rules: Outbound) -> AsyncIterator[int]:
 class _Relay:
     """Carries what is said. `lost` is how the connection to the other side broke, if it did."""
 
-    def __init__(self, far: socket.socket, listener: socket.socket) -> None:
-        self.allowance, self.lost = LIMIT, None
+    patience: asyncio.Timeout
+    """Ends what the client does: some would wait for the rest of what was announced."""
+
+    def __init__(self, far: socket.socket, listener: socket.socket, limit: float) -> None:
+        self.allowance = limit
+        self.lost: OSError | None = None
         self._far, self._listener = far, listener
 
-    allowance: int
-    lost: OSError | None
-
     async def carry(self) -> None:
+        """Until both have said all, or either is gone."""
         near, _ = await asyncio.get_running_loop().sock_accept(self._listener)
         with near:
             near.setblocking(False)
@@ -84,4 +90,7 @@ class _Relay:
             self.lost = error
             return b""
         self.allowance -= len(said)
-        return said if self.allowance >= 0 else b""
+        if self.allowance >= 0:
+            return said
+        self.patience.reschedule(loop.time())
+        return b""

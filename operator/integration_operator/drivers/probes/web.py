@@ -1,5 +1,6 @@
 """What the probes that speak HTTP share: one request, to a checked address, on a new connection, never redirected."""
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -36,7 +37,7 @@ async def request(
     # The client leaves a socket open when it is cancelled in a handshake, so it gets less time for that itself.
     times = httpx.Timeout(seconds, connect=seconds / 2)
     async with (
-        relayed(target.host, port, rules) as through,
+        relayed(target.host, port, rules, limit=math.inf) as through,
         # Nothing from the environment: a proxy there would see to where and with what we connect.
         httpx.AsyncClient(verify=context or False, timeout=times, trust_env=False) as client,
         client.stream(
