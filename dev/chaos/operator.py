@@ -33,15 +33,12 @@ class Folder:
         path = self._folder / external.key
         return json.loads(path.read_text()) if path.exists() else None
 
-    async def ensure(self, external: External) -> bool:
+    async def ensure(self, external: External) -> None:
         """See drivers.base.ExternalDriver."""
-        if await self.observe(external) == external.desired:
-            return False
         await asyncio.sleep(SLOW_SECONDS)
         whole = self._folder / f".{external.key}"
         whole.write_text(json.dumps(external.desired))
         whole.rename(self._folder / external.key)
-        return True
 
     async def delete(self, external: External) -> None:
         """See drivers.base.ExternalDriver."""

@@ -3,6 +3,7 @@
 IntegrationError
 ├── UserError          what the user must change: a condition, then wait for a change
 │   ├── Invalid            the object breaks a rule that the API server could not check
+│   ├── TakenOutside       a thing of that name in the outside system is another's
 │   └── Refused            the cluster refused what was planned
 │       ├── QuotaExceeded      a ResourceQuota has no room for it; tried again, since others make room
 │       └── DeniedByAdmission  a policy or webhook of the cluster denied it; tried again, since policies change
@@ -35,6 +36,12 @@ class Invalid(UserError):
     """The object breaks a rule that the API server could not check."""
 
     reason: ClassVar[str] = "Invalid"
+
+
+class TakenOutside(UserError):
+    """A thing of that name in the outside system is another's."""
+
+    reason: ClassVar[str] = "TakenOutside"
 
 
 class Refused(UserError):
