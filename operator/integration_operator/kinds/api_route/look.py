@@ -35,6 +35,7 @@ class Connection:
     """A ServiceConnection that a backend refers to, or that live objects still connect to."""
 
     exists: bool
+    """Always True in another namespace: what there is and what not is told to those whom its owner lets in."""
     permitted: bool = False
     type: str = ""
     binding: Binding | None = None
@@ -93,7 +94,7 @@ def _service(service: Manifest | None) -> Service | None:
 async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str, last: Addresses) -> Connection:
     found = await reader.get(API_VERSION, "ServiceConnection", name, namespace)
     if found is None or found["metadata"].get("deletionTimestamp"):
-        return Connection(exists=False)
+        return Connection(exists=namespace != route.namespace)
     spec = found["spec"]
     try:
         consent = AllowedNamespaces.model_validate(spec.get("allowedNamespaces") or {})

@@ -45,13 +45,13 @@ class Reason(StrEnum):
     PORT_NOT_FOUND = "PortNotFound"
     """A backend's Service has no such port."""
     CONNECTION_NOT_FOUND = "ConnectionNotFound"
-    """A backend's ServiceConnection does not exist."""
+    """A backend's ServiceConnection does not exist in this namespace."""
     CONNECTION_NOT_READY = "ConnectionNotReady"
     """A backend's ServiceConnection has no binding yet."""
     CONNECTION_TYPE = "ConnectionNotHttp"
     """A backend's ServiceConnection is not of type http."""
     NOT_PERMITTED = "RefNotPermitted"
-    """The owner of what is referred to does not allow this namespace."""
+    """What is referred to in another namespace does not exist, or its owner does not allow this namespace."""
     ADDRESS_DENIED = "AddressDenied"
     """A backend's host name leads to an address that the operator's outbound rules deny."""
     DNS_NOT_FOUND = "DNSNotFound"
@@ -225,7 +225,8 @@ def _connection_problem(name: Name, connection: Connection) -> Problem | None:
     if not connection.exists:
         return Reason.CONNECTION_NOT_FOUND, f"{which} does not exist"
     if not connection.permitted:
-        return Reason.NOT_PERMITTED, f"{which} does not allow this namespace: see its allowedNamespaces"
+        message = "does not exist or does not allow this namespace: its owner sees to that by allowedNamespaces"
+        return Reason.NOT_PERMITTED, f"{which} {message}"
     if connection.type != "http":
         return Reason.CONNECTION_TYPE, f"{which} is not of type http"
     if connection.binding is None:
