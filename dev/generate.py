@@ -62,7 +62,7 @@ def _argo_cd() -> dict[str, Any]:
 def _named() -> Iterator[str]:
     """Our own resources as lists for RBAC rules."""
     yield HEADER.replace("# ", "{{- /* ").replace(".\n", ". */ -}}\n")
-    for name, part in (("kinds", ""), ("kinds.status", "/status"), ("kinds.finalizers", "/finalizers")):
+    for name, part in (("kinds", ""), ("kinds.status", "/status")):
         yield f'{{{{- define "operator.{name}" -}}}}[{", ".join(kind.plural + part for kind in KINDS)}]{{{{- end }}}}\n'
 
 

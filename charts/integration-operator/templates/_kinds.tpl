@@ -1,4 +1,3 @@
 {{- /* Generated from the models by `make generate`: don't edit. */ -}}
 {{- define "operator.kinds" -}}[apiroutes, serviceconnections]{{- end }}
 {{- define "operator.kinds.status" -}}[apiroutes/status, serviceconnections/status]{{- end }}
-{{- define "operator.kinds.finalizers" -}}[apiroutes/finalizers, serviceconnections/finalizers]{{- end }}
