@@ -52,7 +52,7 @@ class Reason(StrEnum):
     CLIENT_CERTIFICATE = "ClientCertificateRefused"
     """The server did not take the client certificate, or wants one: see tls.clientCertificateRef."""
     NO_TLS = "TLSNotOffered"
-    """The server speaks plain text only: turn TLS on there, or set allowInsecure."""
+    """The server speaks plain text only: turn TLS on there, or see tls.mode."""
     TLS_FAILED = "TLSFailed"
     """The TLS handshake failed: perhaps the port does not speak TLS."""
     TLS_MATERIAL = "InvalidCertificate"
