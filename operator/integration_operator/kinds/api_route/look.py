@@ -44,6 +44,8 @@ class Connection:
     allow_insecure: bool = False
     resolution: Resolution = field(default_factory=Resolution)
     """What its host leads to; while that can't be resolved, what it led to before, by the rules of now."""
+    denied: tuple[str, ...] = ()
+    """What live objects connect to for it, and the rules of now deny."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,13 @@ async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str
         resolution=await _resolution(binding.host, last.get((namespace, name, binding.host), ()), reader)
         if binding
         else Resolution(),
+        denied=await _denied([a for (*of, _), found in last.items() if of == [namespace, name] for a in found], reader),
     )
+
+
+async def _denied(addresses: Iterable[str], reader: Reader) -> tuple[str, ...]:
+    found = [await reader.resolve(address) for address in addresses]
+    return tuple(denied for one in found for denied in one.denied)
 
 
 async def _resolution(host: str, last: Iterable[str], reader: Reader) -> Resolution:

@@ -126,8 +126,9 @@ def _must_stop(world: World) -> bool:
 
 def _forbidden(world: World, connections: Iterable[Name]) -> bool:
     """Whether one of these connections, which live objects use, may no longer be used."""
-    problems = (_connection_problem(name, world.connections[name]) for name in connections)
-    return any(problem and problem[0] in FORBIDDEN for problem in problems)
+    used = {name: world.connections[name] for name in connections}
+    problems = (_connection_problem(name, connection) for name, connection in used.items())
+    return any(p and p[0] in FORBIDDEN for p in problems) or any(connection.denied for connection in used.values())
 
 
 def _unaccepted(reason: Reason, message: str) -> Condition:
