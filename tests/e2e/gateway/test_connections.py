@@ -92,7 +92,7 @@ def test_an_owner_who_no_longer_consents_is_obeyed_at_once(
         both["spec"]["versions"].append({"name": "v2", "backends": [{"serviceRef": {"name": "echo", "port": 8080}}]})
         client.apply(namespace, *echo("echo"), both)
         client.until_condition("apiroute", namespace, "orders", "False", "RefNotPermitted")
-        assert client.get("httproute", namespace, "orders") is None
+        client.until("v1 is closed", lambda: gateway.ask(host, "/api/v1/").status_code == 503)
         client.apply(owner, peer(outside, allowedNamespaces=shared))
         client.until_condition("apiroute", namespace, "orders", "True", "Serving")
         assert gateway.ask(host, "/api/v1/").json()["name"] == "partner"
@@ -116,8 +116,8 @@ def test_a_denied_address_is_never_connected_to(
     client.apply(namespace, peer(outside, http={"url": url}), route(host))
     client.until_condition("serviceconnection", namespace, "peer", "False", "AddressDenied")
     client.until_condition("apiroute", namespace, "orders", "False", "AddressDenied")
-    assert client.get("httproute", namespace, "orders") is None
-    assert gateway.ask(host, "/api/v1/").status_code == 404
+    client.until("it is closed", lambda: gateway.ask(host, "/api/v1/").status_code == 503)
+    assert client.kubectl("-n", namespace, "get", "backend", "-o", "name") == ""
 
 
 def test_plain_text_only_where_it_is_allowed(
