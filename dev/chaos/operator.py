@@ -13,6 +13,7 @@ from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import External
 from integration_operator.engine import logs
 from integration_operator.main import run
+from integration_operator.registry.drivers import DRIVERS
 from integration_operator.settings import Settings
 from tests.api.engine.widgets import WIDGET, Scripted
 
@@ -59,4 +60,4 @@ def scripted(_: Outbound) -> Scripted:
 if __name__ == "__main__":
     settings = Settings.load()
     logs.configure(settings.log_level)
-    uvloop.run(run(settings, (*registry.KINDS, WIDGET), (*registry.DRIVERS, folder, scripted)))
+    uvloop.run(run(settings, (*registry.KINDS, WIDGET), (*DRIVERS, folder, scripted)))

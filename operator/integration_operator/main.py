@@ -21,6 +21,7 @@ from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
 from integration_operator.engine.let_go import let_go
 from integration_operator.engine.local_tls import LocalTls
+from integration_operator.registry.drivers import DRIVERS
 from integration_operator.settings import Settings
 
 
@@ -53,7 +54,7 @@ async def running(
 async def run(
     settings: Settings,
     kinds: Sequence[Kind[Any, Any]] = registry.KINDS,
-    drivers: Sequence[Callable[[Outbound], Driver]] = registry.DRIVERS,
+    drivers: Sequence[Callable[[Outbound], Driver]] = DRIVERS,
 ) -> None:
     """Serve until told to stop."""
     cluster = await Cluster.connect()
