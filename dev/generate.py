@@ -101,7 +101,7 @@ def reference(kind: Kind[Any, Any], manifest: dict[str, Any]) -> str:
         "|---|---|---|",
         *_fields(schema["status"], ""),
     ]
-    own = dict(_reasons(sys.modules[kind.plan.__module__]))
+    own = dict(_reasons(sys.modules[sys.modules[kind.plan.__module__].Reason.__module__]))
     lines += _table("Reasons", own)
     if probe := PROBES.get(kind.name):
         lines += _table("Reasons of probes", {n: s for n, s in _reasons(probe) if n not in own})
