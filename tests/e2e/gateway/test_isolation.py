@@ -41,7 +41,7 @@ def wrong_routes(host: str) -> dict[str, tuple[dict[str, Any], str]]:
         ),
         "no-trust": (
             route("no-trust", versions=version({"connectionRef": {"name": "no-trust"}})),
-            "BackendUnavailable",
+            "CertificateUnusable",
         ),
         "odd-link": (route("odd-link", versions=version(good, **deprecated)), "Serving"),
     }

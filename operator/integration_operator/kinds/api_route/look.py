@@ -13,6 +13,7 @@ from integration_operator.core.ports import Reader
 from integration_operator.kinds.api_route.gateways import Gateway, look_gateway
 from integration_operator.kinds.api_route.model import ApiRoute
 from integration_operator.kinds.api_route.places import Conflict, look_conflicts
+from integration_operator.kinds.api_route.trust import trusted
 
 Name = tuple[str, str]
 """Namespace and name."""
@@ -41,6 +42,8 @@ class Connection:
     binding: Binding | None = None
     flaw: str = ""
     """Why there is no binding although a Secret of its name is there, as a sentence."""
+    untrusted: str = ""
+    """What is wrong with its certificates or key, as a sentence."""
     allow_insecure: bool = False
     resolution: Resolution = field(default_factory=Resolution)
     """What its host leads to; while that can't be resolved, what it led to before, by the rules of now."""
@@ -106,12 +109,14 @@ async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str
     if not consent.permit(namespace, route.namespace, labels):
         return Connection(exists=True)
     binding, flaw = await _binding(found, reader)
+    binding, untrusted = trusted(binding) if binding else (None, "")
     return Connection(
         exists=True,
         permitted=True,
         type="http" if spec.get("http") else "other",
         binding=binding,
         flaw=flaw,
+        untrusted=untrusted,
         allow_insecure=bool(spec.get("allowInsecure")),
         resolution=await _resolution(binding.host, last.get((namespace, name, binding.host), ()), reader)
         if binding

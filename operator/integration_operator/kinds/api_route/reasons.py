@@ -40,6 +40,8 @@ class Reason(StrEnum):
     """What is referred to in another namespace does not exist, or its owner does not allow this namespace."""
     ADDRESS_DENIED = "AddressDenied"
     """A backend's host name leads to an address that the operator's outbound rules deny."""
+    CERTIFICATE_UNUSABLE = "CertificateUnusable"
+    """A ServiceConnection's authorities, or its client certificate and key, are of no use to the gateway."""
     DNS_NOT_FOUND = "DNSNotFound"
     """A backend's host name has no address, and had none before."""
     PLAIN_TEXT = "PlainTextNotAllowed"

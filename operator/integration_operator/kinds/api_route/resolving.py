@@ -76,6 +76,8 @@ def _connection_problem(name: Name, connection: Connection) -> Problem | None:
         return Reason.CONNECTION_NOT_READY, f"{which}{flaw}"
     if not connection.binding.uri.startswith("https://") and not connection.allow_insecure:
         return Reason.PLAIN_TEXT, f"{which} is in plain text, which it does not allow: see its allowInsecure"
+    if connection.untrusted:
+        return Reason.CERTIFICATE_UNUSABLE, f"{which}: {connection.untrusted}"
     if denied := connection.resolution.denied:
         host = connection.binding.host
         return Reason.ADDRESS_DENIED, f"{which}: {host} leads to {', '.join(denied)}, which outbound rules deny"
