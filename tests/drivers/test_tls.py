@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dev.pki import Authority
+from integration_operator.drivers.pem import Unusable
 from integration_operator.drivers.probes import tls
 from integration_operator.drivers.probes.http import HttpProbe
-from integration_operator.drivers.probes.pem import Unusable
 from integration_operator.drivers.probes.tls import Tls
 from tests.drivers.targets import RULES, ask, target
 from tests.unit.drivers.probes.keys import by_pbkdf2, pem

@@ -14,7 +14,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers import names
-from integration_operator.drivers.probes.pem import Unusable
+from integration_operator.drivers.pem import Unusable
 from integration_operator.drivers.probes.tls import Tls
 
 HEAD_START_SECONDS = 0.25

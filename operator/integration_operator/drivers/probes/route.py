@@ -13,9 +13,9 @@ import httpx
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.gateway import ProbeHost, ProbeRequest, RouteProbe
+from integration_operator.drivers.pem import Unusable
 from integration_operator.drivers.probes import dial
 from integration_operator.drivers.probes.dial import classify
-from integration_operator.drivers.probes.pem import Unusable
 from integration_operator.drivers.probes.tls import Tls
 
 ANSWERED = "x-envoy-upstream-service-time"

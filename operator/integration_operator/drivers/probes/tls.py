@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from integration_operator.core.binding import Binding
-from integration_operator.drivers.probes.pem import CA_LIMIT, CHAIN_LIMIT, Unusable, certificates, private_key
+from integration_operator.drivers.pem import CA_LIMIT, CHAIN_LIMIT, Unusable, certificates, private_key
 
 _LOADERS = ThreadPoolExecutor(2, "tls")
 """Reading certificates takes milliseconds, and a hundred of them in a row would be felt: so not in the event loop."""

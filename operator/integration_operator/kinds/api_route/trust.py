@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from integration_operator.core.binding import Binding
-from integration_operator.drivers.probes.pem import CA_LIMIT, CHAIN_LIMIT, Unusable, certificates, private_key
+from integration_operator.drivers.pem import CA_LIMIT, CHAIN_LIMIT, Unusable, certificates, private_key
 
 
 def trusted(binding: Binding) -> tuple[Binding, str]:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519
 from cryptography.hazmat.primitives.asymmetric import rsa as rsa_keys
 
 from dev.pki import Authority
-from integration_operator.drivers.probes.pem import CA_LIMIT, Unusable, certificates, private_key
+from integration_operator.drivers.pem import CA_LIMIT, Unusable, certificates, private_key
 from tests.unit.drivers.probes.keys import by_pbkdf2, by_scrypt, der, integer, pem, rsa
 
 PEM, PKCS8, OLD = (
