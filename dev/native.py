@@ -1,7 +1,7 @@
 """A real cluster without Docker: control plane and two nodes as processes, images and volumes of its own."""
 
-import os
 import json
+import os
 import shutil
 import sys
 import time
