@@ -4,14 +4,13 @@ import shutil
 import ssl
 import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from dev.build import ensure
 from dev.controlplane import Addresses, ControlPlane, free_ports
+from dev.processes import Startable
 
 
-class ApiServer:
+class ApiServer(Startable):
     """`with ApiServer() as api:` has an empty API server with `api.kubeconfig`, gone without a trace afterwards."""
 
     def __init__(self, *flags: str) -> None:
@@ -25,19 +24,10 @@ class ApiServer:
         self.kubeconfig = self._plane.kubeconfig
         self.processes = self._plane.processes
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """etcd and kube-apiserver, built where they are not there yet."""
         ensure("kube-apiserver", "kubectl", "etcd")
-        try:
-            self._plane.start_api()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._plane.start_api()
 
     def client_context(self) -> ssl.SSLContext:
         """TLS as the administrator."""

@@ -62,7 +62,7 @@ def _argo_cd() -> dict[str, Any]:
 def _named() -> Iterator[str]:
     """Our own resources as lists for RBAC rules."""
     yield HEADER.replace("# ", "{{- /* ").replace(".\n", ". */ -}}\n")
-    for name, part in (("kinds", ""), ("kinds.status", "/status"), ("kinds.finalizers", "/finalizers")):
+    for name, part in (("kinds", ""), ("kinds.status", "/status")):
         yield f'{{{{- define "operator.{name}" -}}}}[{", ".join(kind.plural + part for kind in KINDS)}]{{{{- end }}}}\n'
 
 
@@ -101,7 +101,7 @@ def reference(kind: Kind[Any, Any], manifest: dict[str, Any]) -> str:
         "|---|---|---|",
         *_fields(schema["status"], ""),
     ]
-    own = dict(_reasons(sys.modules[kind.plan.__module__]))
+    own = dict(_reasons(sys.modules[sys.modules[kind.plan.__module__].Reason.__module__]))
     lines += _table("Reasons", own)
     probed = {n: s for probe in PROBES.get(kind.name, ()) for n, s in _reasons(probe) if n not in own}
     lines += _table("Reasons of probes", probed)

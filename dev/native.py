@@ -1,5 +1,6 @@
 """A real cluster without Docker: control plane and two nodes as processes, images and volumes of its own."""
 
+import json
 import os
 import shutil
 import sys
@@ -133,6 +134,10 @@ class Native:
         wait_until(
             lambda: self.kubectl("get", "nodes", "-o", ready).split() == ["True"] * len(NODES), 60, "all nodes ready"
         )
+        for name in NODES:
+            # As a cluster's own controller would: from this, others know the networks of pods.
+            networks = {"spec": {"podCIDR": self.network.node_pods(name), "podCIDRs": [self.network.node_pods(name)]}}
+            self.kubectl("patch", "node", name, "--patch", json.dumps(networks))
 
 
 def _packages() -> None:

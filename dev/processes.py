@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 
 class Failed(RuntimeError):
@@ -40,6 +43,31 @@ def started_at(pid: int) -> int | None:
     # A killed process is a zombie first, while its other threads still hold its ports and files.
     ended = fields[0] == "Z" and int(fields[17]) <= 1
     return None if ended else int(fields[19])
+
+
+class Startable(ABC):
+    """A context manager over `start` and `stop`: what started only in part is stopped as well."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Bring it up."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 class Processes:

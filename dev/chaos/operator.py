@@ -13,6 +13,7 @@ from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import External
 from integration_operator.engine import logs
 from integration_operator.main import run
+from integration_operator.registry.drivers import DRIVERS
 from integration_operator.settings import Settings
 from tests.api.engine.widgets import WIDGET, Scripted
 
@@ -33,15 +34,12 @@ class Folder:
         path = self._folder / external.key
         return json.loads(path.read_text()) if path.exists() else None
 
-    async def ensure(self, external: External) -> bool:
+    async def ensure(self, external: External) -> None:
         """See drivers.base.ExternalDriver."""
-        if await self.observe(external) == external.desired:
-            return False
         await asyncio.sleep(SLOW_SECONDS)
         whole = self._folder / f".{external.key}"
         whole.write_text(json.dumps(external.desired))
         whole.rename(self._folder / external.key)
-        return True
 
     async def delete(self, external: External) -> None:
         """See drivers.base.ExternalDriver."""
@@ -62,4 +60,4 @@ def scripted(_: Outbound) -> Scripted:
 if __name__ == "__main__":
     settings = Settings.load()
     logs.configure(settings.log_level)
-    uvloop.run(run(settings, (*registry.KINDS, WIDGET), (*registry.DRIVERS, folder, scripted)))
+    uvloop.run(run(settings, (*registry.KINDS, WIDGET), (*DRIVERS, folder, scripted)))

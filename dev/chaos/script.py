@@ -152,7 +152,9 @@ class _Author:
             spec["credentials"] = {"bearer": {"tokenRef": ref}}
         consumers = self.chance.randrange(3)
         if consumers:
-            spec["consumers"] = [{"podSelector": {"matchLabels": {"app": f"{name}-{n}"}}} for n in range(consumers)]
+            spec["consumers"] = [
+                {"name": f"c{n}", "podSelector": {"matchLabels": {"app": f"{name}-{n}"}}} for n in range(consumers)
+            ]
         return spec
 
     def _widget(self, name: str) -> dict[str, Any]:

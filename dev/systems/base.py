@@ -2,21 +2,20 @@
 
 import os
 import shutil
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from dev.build import locked
 from dev.pki import Authority
-from dev.processes import Failed, Processes, run, wait_until
+from dev.processes import Failed, Processes, Startable, run, wait_until
 
 NAMES = ("localhost", "127.0.0.1", "::1")
 """What every server certificate is for, besides the address and the names that are asked for."""
 
 
-class System(ABC):
+class System(Startable):
     """One system. `address` is where it listens, `names` what else its certificate is for."""
 
     name: ClassVar[str]
@@ -29,19 +28,6 @@ class System(ABC):
         self.home, self.authority, self.address = home, authority, address
         self.names = tuple(dict.fromkeys((*NAMES, address, *names)))
         self.processes = Processes(home)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
 
     def start(self) -> None:
         """Bring it up, with the data that its directory holds, until it answers."""

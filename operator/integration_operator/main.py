@@ -14,12 +14,14 @@ import uvloop
 from integration_operator import registry
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.kind import Kind
+from integration_operator.drivers import names
 from integration_operator.drivers.base import Driver
 from integration_operator.engine import handlers, logs, server
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
 from integration_operator.engine.let_go import let_go
 from integration_operator.engine.local_tls import LocalTls
+from integration_operator.registry.drivers import DRIVERS
 from integration_operator.settings import Settings
 
 
@@ -46,12 +48,13 @@ async def running(
         await engine.stop()
         await health.cleanup()
         await cluster.close()
+        await names.close()
 
 
 async def run(
     settings: Settings,
     kinds: Sequence[Kind[Any, Any]] = registry.KINDS,
-    drivers: Sequence[Callable[[Outbound], Driver]] = registry.DRIVERS,
+    drivers: Sequence[Callable[[Outbound], Driver]] = DRIVERS,
 ) -> None:
     """Serve until told to stop."""
     cluster = await Cluster.connect()

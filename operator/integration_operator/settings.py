@@ -71,6 +71,7 @@ class Settings:
                 gateway=get("GATEWAY", own.gateway),
                 gateway_controller=get("GATEWAY_CONTROLLER", own.gateway_controller),
                 gateway_controller_namespace=get("GATEWAY_CONTROLLER_NAMESPACE", own.gateway_controller_namespace),
+                wildcard_hostnames=get("WILDCARD_HOSTNAMES", "false").lower() == "true",
             ),
             addresses=addresses,
             deny_cluster=get("OUTBOUND_DENY_CLUSTER", "false").lower() == "true",

@@ -83,9 +83,8 @@ def shows(feature: Feature) -> Callable[[Check], Check]:
 
 def outside(partner: Outside, host: str, **more: Any) -> ConnectionBackend:
     """A backend that is a partner."""
-    ca = more.pop("ca", partner.ca)
-    server_name = more.pop("server_name", host)
-    return ConnectionBackend("partner", "finance", host, partner.port, server_name=server_name, ca=ca, **more)
+    told = {"addresses": (partner.address,), "server_name": host, "ca": partner.ca, **more}
+    return ConnectionBackend("partner", "finance", host, partner.port, **told)
 
 
 @shows(Feature.PATH_MATCH)
@@ -151,6 +150,19 @@ def a_partner_is_asked_by_its_own_name_and_path(lab: Lab) -> None:
         assert [a.path for a in partner.asked] == ["/base/v2/7?x=1", "/base/v2"]
         assert {a.headers["host"] for a in partner.asked} == {"peer.outside.test"}
         assert {a.sni for a in partner.asked} == {"peer.outside.test"}
+
+
+@shows(Feature.CONNECTION_BACKEND)
+def a_partner_is_found_by_its_addresses_and_no_name_is_resolved(lab: Lab) -> None:
+    for host in ("nowhere.invalid", "single"):
+        with lab.partner(host) as partner:
+            # Of a name with several addresses one is enough, however many cannot be reached.
+            backend = outside(partner, host, addresses=("2001:db8::7", partner.address))
+            route = lab.route(Version("v1", Match("/v1"), (backend,)))
+            lab.serve(route)
+            partner.asked.clear()
+            assert {a.status_code for a in many(lab, 8, route.hostnames[0], "/v1")} == {200}
+            assert {(a.sni, a.headers["host"]) for a in partner.asked} == {(host, host)}
 
 
 @shows(Feature.CONNECTION_BACKEND)

@@ -13,7 +13,7 @@ from integration_operator.core.plan import Outcome
 from integration_operator.drivers.base import Probe
 from integration_operator.drivers.connection import Target, with_credentials
 
-RULES = AddressRules.of(allow=["127.0.0.0/8"])
+RULES = AddressRules.of(allow=["127.0.0.0/8", "::1/128"])
 """Loopback is denied by default, and where the systems of these tests are."""
 TIMEOUT = timedelta(seconds=60)
 """Far more than any answer takes, on a busy machine too."""

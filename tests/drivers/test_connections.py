@@ -15,6 +15,7 @@ import pytest
 
 from dev.controlplane import free_ports
 from dev.pki import Authority
+from dev.systems.base import program
 from dev.systems.keycloak import Keycloak
 from dev.systems.nats import Access, Nats
 from dev.systems.nginx import Nginx
@@ -24,7 +25,7 @@ from integration_operator.core.ports import Environment
 from integration_operator.engine import handlers, metrics
 from integration_operator.kinds import service_connection
 from integration_operator.main import running
-from integration_operator.registry import DRIVERS
+from integration_operator.registry.drivers import DRIVERS
 from integration_operator.settings import Settings
 from tests.api.engine.widgets import CRD
 from tests.api.kube import AuditedApiServer, Kube, condition_of, connect, generated, install, until
@@ -131,7 +132,7 @@ async def test_a_changed_password_takes_effect_at_once(
         found = await kube.says("orders", Ready="True/Connected", EgressProgrammed="True/Programmed")
         assert found["status"]["endpoint"] == f"localhost:{postgresql.port}"
         assert (await kube.binding("orders"))["password"] == "first"
-        policy = await kube.get("NetworkPolicy", "orders-egress-0")
+        policy = await kube.get("NetworkPolicy", "orders-egress-default")
         assert policy
         assert {"ipBlock": {"cidr": "127.0.0.1/32"}} in policy["spec"]["egress"][-1]["to"]
         await kube.secret("login", password="wrong")
@@ -246,3 +247,53 @@ async def test_where_no_connection_may_or_can_go(
         await kube.connection("bus", authority, nats={"host": host}, consumers=consumers)
         egress = "AddressDenied" if reason == "AddressDenied" else "NoAddress"
         await kube.says("bus", Ready=f"False/{reason}", Reachable=f"False/{reason}", EgressProgrammed=f"False/{egress}")
+
+
+async def test_plain_text_is_asked_for_and_allowed(kube: Connections, home: Any, authority: Authority) -> None:
+    """What is only allowed is not done: without tls.mode, the connection is encrypted or none."""
+    await kube.secret("login", user="reader", password="right")
+    access = Access(users={"reader": "right"})
+    with Nats(home / f"plain-{kube.namespace}", authority, tls=False, access=access) as nats:
+        async with kube.operator():
+            spec: dict[str, Any] = {
+                "nats": {"host": "127.0.0.1", "port": nats.port},
+                "credentials": {"basic": BASIC},
+                "allowInsecure": True,
+            }
+            await kube.connection("allowed", authority, **spec)
+            await kube.connection("asked", authority, **spec, tls={"mode": "Disable"})
+            found = await kube.says("allowed", Ready="False/TLSNotOffered")
+            assert "plainText" not in found["status"]
+            found = await kube.says("asked", Ready="True/Connected")
+            assert found["status"]["plainText"] is True
+            assert (await kube.binding("asked"))["uri"] == f"nats://127.0.0.1:{nats.port}"
+            assert (await kube.binding("allowed"))["uri"] == f"tls://127.0.0.1:{nats.port}"
+
+
+@pytest.mark.parametrize(
+    ("database", "spec", "encrypted"),
+    [("orders", {}, "t"), ("plain", {"tls": {"mode": "Disable"}, "allowInsecure": True}, "f")],
+)
+async def test_the_binding_of_a_database_connects_as_the_probe_did(
+    kube: Connections, postgresql: Postgresql, authority: Authority, database: str, spec: dict[str, Any], encrypted: str
+) -> None:
+    """With libpq, which is told nothing but what the binding holds, and where it is."""
+    postgresql.user(f"binder_{database}", "right: \u00e4", database)
+    await kube.secret("login", user=f"binder_{database}", password="right: \u00e4")
+    where = {"host": "localhost", "port": postgresql.port, "database": database}
+    async with kube.operator():
+        await kube.connection("db", authority, postgresql=where, credentials={"basic": BASIC}, **spec)
+        await kube.says("db", Ready="True/Connected")
+        binding = await kube.binding("db")
+    environment = {
+        "PGUSER": binding["username"],
+        "PGPASSWORD": binding["password"],
+        "PGSSLROOTCERT": str(authority.ca) if "ca.crt" in binding else "",
+        "LC_ALL": "C.UTF-8",
+    }
+    query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+    psql = await asyncio.create_subprocess_exec(
+        program("psql"), "-XAtq", binding["uri"], "-c", query, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await psql.communicate()
+    assert said.decode().strip() == encrypted

@@ -18,6 +18,7 @@ def test_lease_times_come_from_the_environment() -> None:
         ("RETRY_SECONDS", "0", "takes whole seconds from 1 to 3600, not '0'"),
         ("LEASE_SECONDS", "ten", "takes whole seconds from 1 to 3600, not 'ten'"),
         ("PORT", "99999", "takes a port number"),
+        ("LOCAL_CERTIFICATE", "tls", "needs INTEGRATION_OPERATOR_LOCAL_CERTIFICATE_NAMES"),
         ("OUTBOUND_DENY", "10.0.0.0/33", "take networks as 10.0.0.0/8"),
     ],
 )

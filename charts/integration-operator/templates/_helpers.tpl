@@ -9,6 +9,32 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 app.kubernetes.io/name: integration-operator
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
+{{/* For what lies outside the release's namespace, where a release of the same name elsewhere has its own. */}}
+{{- define "operator.name.cluster" -}}
+{{ .Release.Namespace }}.{{ .Release.Name }}
+{{- end }}
+{{- define "operator.subjects" -}}
+subjects:
+- {kind: ServiceAccount, name: {{ include "operator.serviceAccount" . }}, namespace: {{ .Release.Namespace }}}
+{{- end }}
+{{/* Where pods may run, and how their image is pulled. */}}
+{{- define "operator.placement" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end }}
 {{- define "operator.serviceAccount" -}}
 {{- .Values.serviceAccount.name | default .Release.Name -}}
 {{- end }}
@@ -27,15 +53,12 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 - apiGroups: [integration.threehorizons.io]
   resources: {{ include "operator.kinds.status" . }}
   verbs: [patch]
-- apiGroups: [integration.threehorizons.io]
-  resources: {{ include "operator.kinds.finalizers" . }}
-  verbs: [update]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes, backendtlspolicies]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [gateways]
-  verbs: [get, list, watch]
+  verbs: [{{ if and (include "operator.localTls" .) (not .Values.watchNamespaces) }}get, {{ end }}list, watch]
 - apiGroups: [gateway.envoyproxy.io]
   resources: [backends, backendtrafficpolicies, httproutefilters, securitypolicies]
   verbs: [get, list, watch, create, patch, delete]
@@ -50,7 +73,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
   verbs: [get, {{ if .Values.secrets.watch }}list, watch, {{ end }}create, patch, delete]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [get, create, patch]

@@ -1,4 +1,3 @@
 {{- /* Generated from the models by `make generate`: don't edit. */ -}}
 {{- define "operator.kinds" -}}[apiroutes, identityfederations, serviceconnections]{{- end }}
 {{- define "operator.kinds.status" -}}[apiroutes/status, identityfederations/status, serviceconnections/status]{{- end }}
-{{- define "operator.kinds.finalizers" -}}[apiroutes/finalizers, identityfederations/finalizers, serviceconnections/finalizers]{{- end }}

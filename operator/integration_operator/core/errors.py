@@ -3,7 +3,10 @@
 IntegrationError
 ├── UserError          what the user must change: a condition, then wait for a change
 │   ├── Invalid            the object breaks a rule that the API server could not check
-│   └── Refused            the cluster refused what was planned (admission, quota, a webhook)
+│   ├── TakenOutside       a thing of that name in the outside system is another's
+│   └── Refused            the cluster refused what was planned
+│       ├── QuotaExceeded      a ResourceQuota has no room for it; tried again, since others make room
+│       └── DeniedByAdmission  a policy or webhook of the cluster denied it; tried again, since policies change
 └── PassingError       what time may mend: back-off
     ├── Unavailable        the API server or an outside system did not answer
     ├── Conflict           somebody else wrote first
@@ -35,10 +38,30 @@ class Invalid(UserError):
     reason: ClassVar[str] = "Invalid"
 
 
+class TakenOutside(UserError):
+    """A thing of that name in the outside system is another's."""
+
+    reason: ClassVar[str] = "TakenOutside"
+
+
 class Refused(UserError):
     """The cluster refused what was planned."""
 
     reason: ClassVar[str] = "RefusedByCluster"
+
+
+class QuotaExceeded(Refused):
+    """A ResourceQuota of the namespace has no room for it."""
+
+    reason: ClassVar[str] = "QuotaExceeded"
+    retry: ClassVar[bool] = True
+
+
+class DeniedByAdmission(Refused):
+    """A policy, a Pod Security Standard or a webhook of the cluster denied it."""
+
+    reason: ClassVar[str] = "DeniedByAdmission"
+    retry: ClassVar[bool] = True
 
 
 class PassingError(IntegrationError):

@@ -61,13 +61,22 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """Something that must exist in an outside system; `key` names it there, `desired` is what its driver takes."""
+    """Something that must exist in an outside system; `key` names it there, `desired` is what its driver takes.
+
+    With another driver, system or key it is another thing: the new one is made, then the old one goes.
+    """
 
     driver: str
     key: str
     desired: Any
     delete: bool = False
-    """Whether it goes when the object goes (deletionPolicy: Delete)."""
+    """Whether it is deleted when it leaves the plan or the object goes (deletionPolicy: Delete), or else stays."""
+    system: str = ""
+    """Which of the systems that the driver serves: a name that stays the same, as `shop/hub`; no secret."""
+    access: Any = field(default=None, repr=False)
+    """How to reach that system, for the driver: address, credentials. Not remembered."""
+    owner: str = ""
+    """Whose it is, by kind, namespace and name: set by the engine, for drivers to mark what they make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,8 @@ class Plan:
     kept: frozenset[Identity] = frozenset()
     """Children that stay as they are, beside those that are planned: neither applied nor pruned."""
     external: tuple[External, ...] | None = ()
+    access: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """How to reach each system (External.system) in which something may be left: see the object's status.external."""
     checks: tuple[Check, ...] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
     requeue_at: datetime | None = None

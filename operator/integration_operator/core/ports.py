@@ -40,6 +40,8 @@ class Environment:
     """Controller of the operator's own Gateway, where its GatewayClass can't be read."""
     gateway_controller_namespace: str = "envoy-gateway-system"
     """Where the gateway's controller runs, and with it the Services of Gateways."""
+    wildcard_hostnames: bool = False
+    """Whether ApiRoutes may claim wildcard host names wherever a listener takes them."""
 
 
 R = TypeVar("R", bound="Resource[Any]")

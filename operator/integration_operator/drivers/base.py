@@ -22,21 +22,23 @@ class Probe(Protocol):
 class ExternalDriver(Protocol):
     """Keeps things in an outside system as planned. All methods are idempotent.
 
-    They raise core.errors.Unavailable when the system can't be reached and UserError when it refuses.
+    They raise core.errors.Unavailable when the system can't be reached and UserError when it refuses. Where the system
+    has room for a mark, things are marked with `external.owner`, and what is marked as another's is never touched:
+    `observe` and `ensure` raise core.errors.TakenOutside, `delete` leaves it.
     """
 
     name: str
 
     async def observe(self, external: External) -> Any | None:
-        """What is there now, None when nothing is."""
+        """What is there now, in the terms of `external.desired`; None when nothing is."""
         ...
 
-    async def ensure(self, external: External) -> bool:
-        """Make it as desired; True when something had to be changed."""
+    async def ensure(self, external: External) -> None:
+        """Make it as desired: it was seen to be otherwise."""
         ...
 
     async def delete(self, external: External) -> None:
-        """Remove it; no error when it is gone already."""
+        """Remove it (`desired` is None); no error when it is gone already."""
         ...
 
 

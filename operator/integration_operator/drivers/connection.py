@@ -111,7 +111,7 @@ def common_name(certificate: str) -> str | None:
     """The common name in a PEM certificate, which PostgreSQL takes for the user's; None where there is none."""
     try:
         subject = x509.load_pem_x509_certificate(certificate.encode()).subject
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return None
     names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[0].value) if names else None

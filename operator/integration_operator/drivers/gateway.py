@@ -45,7 +45,10 @@ class ConnectionBackend:
     name: str
     namespace: str
     host: str
+    """The name (or address) by which it is asked, and by which it knows itself."""
     port: int
+    addresses: tuple[str, ...]
+    """Where requests go: the gateway resolves no name that users choose, since only these were checked."""
     path: str = "/"
     tls: bool = True
     server_name: str = ""
@@ -277,6 +280,10 @@ class GatewayDriver(Protocol):
 
     def standing(self, live: Iterable[Manifest]) -> Mapping[str, Standing]:
         """Versions whose requests these objects bring to a backend now, by name."""
+        ...
+
+    def addresses(self, live: Iterable[Manifest]) -> Mapping[tuple[str, str, str], tuple[str, ...]]:
+        """What these objects connect to now, by namespace and name of the ServiceConnection and its host then."""
         ...
 
     def service_selector(self, name: str, namespace: str) -> dict[str, str]:

@@ -1,16 +1,15 @@
-"""Makes the cluster and the outside as planned: apply where the live object differs, prune, external steps."""
+"""Makes the cluster as planned: apply where the live object differs, then prune."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from integration_operator.core.errors import Conflict, IntegrationError, UserError
+from integration_operator.core.errors import Conflict, UserError
 from integration_operator.core.kind import Kind
-from integration_operator.core.model import API_VERSION
-from integration_operator.core.plan import External, Identity, Manifest
+from integration_operator.core.model import API_VERSION, MANAGER
+from integration_operator.core.plan import Identity, Manifest
 from integration_operator.core.ports import Key
-from integration_operator.drivers.base import ExternalDriver
 from integration_operator.engine import audit
-from integration_operator.engine.children import DIGEST, covers, finished, owner_of
+from integration_operator.engine.children import DIGEST, covers, finished, labelled, owner_of
 from integration_operator.engine.cluster import Cluster, NotFound
 from integration_operator.engine.mirror import METADATA_ONLY, Gvk
 from integration_operator.engine.mirrors import Mirrors
@@ -32,7 +31,7 @@ class NameTaken(UserError):
 
 
 def _ours(live: Manifest, key: Key, owner: Manifest) -> bool:
-    """By labels, or by owner reference where somebody took the labels away."""
+    """By labels and owner reference, or by the reference alone where somebody took the labels away."""
     meta, uid = live["metadata"], owner["metadata"].get("uid")
     return owner_of(meta) == key or any(ref.get("uid") == uid for ref in meta.get("ownerReferences") or ())
 
@@ -40,10 +39,8 @@ def _ours(live: Manifest, key: Key, owner: Manifest) -> bool:
 class Applier:
     """Remembers what it verified, so that a steady state costs neither writes nor reads."""
 
-    def __init__(
-        self, cluster: Cluster, writer: Writer, mirrors: Mirrors, drivers: Mapping[str, ExternalDriver]
-    ) -> None:
-        self._cluster, self._writer, self._mirrors, self._drivers = cluster, writer, mirrors, drivers
+    def __init__(self, cluster: Cluster, writer: Writer, mirrors: Mirrors) -> None:
+        self._cluster, self._writer, self._mirrors = cluster, writer, mirrors
         self._verified: dict[Key, dict[tuple[Gvk, str], tuple[str, str]]] = {}
         """By owner, (resource version, digest) of children as planned, or as near as the API server lets them be."""
 
@@ -84,11 +81,20 @@ class Applier:
             seen = await self._cluster.get(gvk.api_version, gvk.kind, meta["namespace"], meta["name"])
         if seen is None and identity in verified:
             await self._still_there(key, owner)
-        if seen is not None and not _ours(seen, key, owner):
+        if seen is not None and not _ours(seen, key, owner) and not await self._applied(key, seen):
             raise NameTaken(gvk, meta["namespace"], meta["name"])
         if seen is None or not covers(seen, desired):
             seen = await self._apply(key, owner, desired)
         verified[identity] = (seen["metadata"]["resourceVersion"], digest)
+
+    async def _applied(self, key: Key, seen: Manifest) -> bool:
+        """Whether what has our labels was applied by us, although somebody took the owner reference away."""
+        meta = seen["metadata"]
+        if labelled(meta) != key:
+            return False
+        whole = await self._cluster.get(seen["apiVersion"], seen["kind"], meta["namespace"], meta["name"])
+        entries = whole["metadata"].get("managedFields") or () if whole else ()
+        return any((e.get("manager"), e.get("operation")) == (MANAGER, "Apply") for e in entries)
 
     async def _create(self, key: Key, owner: Manifest, desired: Manifest) -> dict[str, Any] | None:
         """Apply where nothing has the name yet, in one request; None where something has."""
@@ -133,27 +139,6 @@ class Applier:
         names = [name for known, name in self._verified.get(key, ()) if known == gvk]
         found = [await self._cluster.get(gvk.api_version, gvk.kind, key.namespace, name) for name in names]
         return [live for live in found if live is not None and owner_of(live["metadata"]) == key]
-
-    async def external(self, key: Key, owner: Manifest, planned: Iterable[External]) -> None:
-        """Ensure everything outside that is planned."""
-        for external in planned:
-            target = f"{external.driver}/{external.key}"
-            self._writer.permit()
-            try:
-                changed = await self._drivers[external.driver].ensure(external)
-            except IntegrationError as error:
-                audit.record("ensure", target, key, owner, "failed", error.reason)
-                raise
-            if changed:
-                audit.record("ensure", target, key, owner)
-
-    async def release(self, key: Key, owner: Manifest, planned: Iterable[External]) -> None:
-        """Delete everything outside that goes with the object."""
-        for external in planned:
-            if external.delete:
-                self._writer.permit()
-                with audit.recorded("delete", f"{external.driver}/{external.key}", key, owner):
-                    await self._drivers[external.driver].delete(external)
 
     def forget(self, key: Key) -> None:
         """The owner is gone."""

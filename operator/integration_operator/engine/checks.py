@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,6 +19,9 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 2.0
 """A probe keeps its own time; this much later it is ended."""
+
+WIDTH = 16
+"""How many probes of one namespace and driver may be under way: systems that hang delay those of others little."""
 
 FIRST_AGAIN_SECONDS = 1.0
 """How soon a bad outcome is asked about again, at first."""
@@ -40,7 +44,8 @@ class Checks:
     def __init__(self, probes: Mapping[str, Probe], changed: Callable[[Key], None], workers: int = 128) -> None:
         self._probes, self._changed, self._workers = probes, changed, workers
         self._entries: dict[Key, dict[str, _Entry]] = {}
-        self._queue: KeyedQueue[tuple[Key, str]] = KeyedQueue()
+        self._queue: KeyedQueue[tuple[Key, str]] = KeyedQueue(lane=self._lane, width=WIDTH)
+        metrics.checks_waiting.set_function(lambda: self._queue.depth)
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -97,6 +102,12 @@ class Checks:
             delay = 0.0
         self._queue.schedule((key, entry.check.name), delay)
 
+    def _lane(self, item: tuple[Key, str]) -> tuple[str, str]:
+        """Each driver has its own: tokens are renewed while the systems that they are for hang."""
+        key, name = item
+        entry = self._entries.get(key, {}).get(name)
+        return key.namespace, entry.check.driver if entry else ""
+
     async def _work(self) -> None:
         while True:
             item, _ = await self._queue.get()
@@ -140,8 +151,11 @@ class Checks:
             return await self._probes[check.driver].probe(check.target, check.timeout)
         except TimeoutError:
             raise
-        except Exception:
-            log.exception("a bug: the probe %s of %s failed, others are untouched", check.driver, key)
+        except Exception as error:
+            # Neither text nor traceback: what a client raises may carry what it was given.
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{type(error).__name__} at {at.filename}:{at.lineno}"
+            log.error("a bug: the probe %s of %s failed, others are untouched: %s", check.driver, key, where)
             return Outcome(None, "ProbeFailed", f"the operator's own probe {check.driver} failed: see its log")
 
 

@@ -17,12 +17,28 @@ DIGEST = f"{GROUP}/applied"
 """Annotation on children: what was applied, so that a field that is no longer planned shows as a difference."""
 
 
-def owner_of(meta: dict[str, Any]) -> Key | None:
+def owner_of(meta: Mapping[str, Any]) -> Key | None:
+    """The object of ours that a child belongs to: by its labels, and by an owner reference that says the same.
+
+    Labels alone are written by many, and not to have an object deleted; who writes an owner reference knows that it
+    goes with its owner. One to an earlier object of that name counts: the cluster would delete the child all the same.
+    """
+    owner = labelled(meta)
+    references = meta.get("ownerReferences") or ()
+    return owner if any(owner and _refers(reference, owner) for reference in references) else None
+
+
+def labelled(meta: Mapping[str, Any]) -> Key | None:
     """The object of ours that a child says it belongs to, by its labels."""
     labels = meta.get("labels") or {}
     if labels.get(MANAGED_BY) != MANAGER or OWNER_KIND not in labels or OWNER_NAME not in labels:
         return None
     return Key(labels[OWNER_KIND], meta.get("namespace", ""), labels[OWNER_NAME])
+
+
+def _refers(reference: Mapping[str, Any], owner: Key) -> bool:
+    group = str(reference.get("apiVersion", "")).partition("/")[0]
+    return (group, reference.get("kind"), reference.get("name")) == (GROUP, owner.kind, owner.name)
 
 
 def finished(child: Manifest, owner: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ they cost several times the request itself (see docs/decisions/0002-thin-client.
 
 import asyncio
 import os
+import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -19,9 +20,11 @@ from yarl import URL
 
 from integration_operator.core.errors import (
     Conflict,
+    DeniedByAdmission,
     Forbidden,
     IntegrationError,
     PassingError,
+    QuotaExceeded,
     Refused,
     Unavailable,
 )
@@ -258,6 +261,8 @@ def _error(code: int, payload: bytes, retry_after: str | None) -> IntegrationErr
         error = Gone(message)
     elif code == 409:
         error = Conflict(message)
+    elif code in (400, 403, 422) and (denied := _denied(message)):
+        error = denied
     elif code == 403:
         error = Forbidden(message)
     elif code in (400, 405, 413, 415, 422):
@@ -267,6 +272,19 @@ def _error(code: int, payload: bytes, retry_after: str | None) -> IntegrationErr
     wait = retry_after if retry_after and retry_after.isdecimal() else seconds
     error.retry_after = float(wait) if wait is not None else None
     return error
+
+
+_QUOTA = re.compile(r" is forbidden: (exceeded|failed) quota: ")
+_ADMISSION = re.compile(
+    r"admission webhook \".*\" denied the request|ValidatingAdmissionPolicy '.*' denied request|violates PodSecurity \""
+)
+
+
+def _denied(message: str) -> Refused | None:
+    """By quota or admission, which answer as missing rights do, or as for what is invalid: only their words differ."""
+    if _QUOTA.search(message):
+        return QuotaExceeded(f"{message}: raise the quota, or make room")
+    return DeniedByAdmission(message) if _ADMISSION.search(message) else None
 
 
 async def pause(seconds: float, stop: asyncio.Event) -> None:

@@ -19,6 +19,7 @@ from integration_operator.engine.apply import Applier
 from integration_operator.engine.checks import Checks
 from integration_operator.engine.children import owner_of
 from integration_operator.engine.cluster import Cluster, NotFound, pause
+from integration_operator.engine.external import Externals
 from integration_operator.engine.lease import Leadership
 from integration_operator.engine.mirror import Gvk, Name
 from integration_operator.engine.mirrors import Mirrors
@@ -85,7 +86,8 @@ class Engine:
             self.objects,
             self._dependencies,
             self._checks,
-            Applier(cluster, writer, self._mirrors, external),
+            Applier(cluster, writer, self._mirrors),
+            Externals(writer, external),
             writer,
             self._reader,
             self._queue.add,

@@ -12,6 +12,7 @@ queue_seconds = Histogram("integration_queue_seconds", "Time that a key waited",
 queue_depth = Gauge("integration_queue_depth", "Keys that wait")
 api_writes = Counter("integration_api_writes", "Writes to the API server", ["verb", "kind"])
 checks = Counter("integration_checks", "Probes of outside systems, by what they found", ["driver", "reason"])
+checks_waiting = Gauge("integration_checks_waiting", "Probes that are due and wait for their turn")
 check_seconds = Histogram("integration_check_seconds", "Time of a probe", ["driver"], buckets=_FAST)
 objects = Gauge("integration_objects", "Objects, by the status of Ready", ["kind", "ready"])
 unknown_networks = Gauge("integration_unknown_networks", "1 while own networks are not known", ["what"])

@@ -1,10 +1,13 @@
 """A level-triggered queue of keys: each waits at most once, is worked on by one worker at a time, and has one timer."""
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from integration_operator.engine.lanes import Lanes
 
 T = TypeVar("T", bound=Hashable)
 
@@ -12,10 +15,17 @@ T = TypeVar("T", bound=Hashable)
 class KeyedQueue(Generic[T]):
     """Keys in, keys out, in order of arrival; one that comes back while it is worked on waits until that is done."""
 
-    def __init__(self, base: float = 0.5, cap: float = 300.0) -> None:
+    def __init__(
+        self,
+        base: float = 0.5,
+        cap: float = 300.0,
+        *,
+        lane: Callable[[T], Hashable] = lambda _: None,
+        width: float = math.inf,
+    ) -> None:
+        """Back-off in seconds: the first one, and the longest. Of a lane, at most `width` keys are out at once."""
         self._base, self._cap = base, cap
-        """Back-off in seconds: the first one, and the longest."""
-        self._ready: asyncio.Queue[T] = asyncio.Queue()
+        self._ready = Lanes(lane, width)
         self._waiting: dict[T, float] = {}
         self._busy: set[T] = set()
         self._timers: dict[T, asyncio.TimerHandle] = {}
@@ -27,7 +37,7 @@ class KeyedQueue(Generic[T]):
             return
         self._waiting[key] = time.monotonic()
         if key not in self._busy:
-            self._ready.put_nowait(key)
+            self._ready.put(key)
 
     def schedule(self, key: T, delay: float | None) -> None:
         """Set the key's one timer, in seconds from now; None takes it away."""
@@ -66,8 +76,9 @@ class KeyedQueue(Generic[T]):
     def done(self, key: T) -> None:
         """The worker is finished with the key."""
         self._busy.discard(key)
+        self._ready.done(key)
         if key in self._waiting:
-            self._ready.put_nowait(key)
+            self._ready.put(key)
 
     @property
     def depth(self) -> int:
@@ -85,6 +96,5 @@ class KeyedQueue(Generic[T]):
             handle.cancel()
         self._timers.clear()
         self._failures.clear()
-        while not self._ready.empty():
-            self._ready.get_nowait()
+        self._ready.clear()
         self._waiting.clear()

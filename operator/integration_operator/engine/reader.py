@@ -1,11 +1,8 @@
 """The Reader that a `look` gets: answers from mirrors where there is one, and remembers all that was asked."""
 
-import asyncio
-import socket
 import time
 from base64 import b64decode
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -15,6 +12,7 @@ from integration_operator.core.errors import Forbidden
 from integration_operator.core.model import API_VERSION, Resource
 from integration_operator.core.plan import Manifest, Outcome
 from integration_operator.core.ports import Claimant, Environment, Key
+from integration_operator.drivers import names
 from integration_operator.engine.checks import Checks
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.mirror import METADATA_ONLY, Gvk
@@ -23,46 +21,43 @@ from integration_operator.engine.objects import Dependencies, Dependency, Object
 
 R = TypeVar("R", bound="Resource[Any]")
 
-DNS_SECONDS = 60.0
-"""How long an answer of the resolver is taken to hold."""
+DNS_SECONDS, DNS_ERROR_SECONDS = 60.0, 10.0
+"""How long an answer of the resolver is taken to hold; an error may pass sooner."""
 UNWATCHED_SECONDS = 60.0
 """How often what can't be watched is read again."""
 
 
 class Resolver:
-    """Names to addresses, under the rules; answers are kept for a minute, so that many may ask."""
+    """Names to addresses, under the rules; answers are kept for a while, so that many may ask."""
 
     def __init__(self, rules: Outbound) -> None:
         self._rules = rules
         self._answers: dict[str, tuple[float, list[str], str]] = {}
-        """When it was asked, addresses, and the error where there are none: rules may change before the answer does."""
+        """Until when it holds, addresses, and the error where there are none: rules may change before the answer."""
 
-    async def resolve(self, host: str) -> Resolution:
-        """All addresses of a host, sorted; an error is an answer too."""
+    async def resolve(self, host: str) -> tuple[Resolution, float]:
+        """All addresses of a host, sorted, and for how many seconds they hold; an error is an answer too."""
         known = self._answers.get(host)
-        if known is None or time.monotonic() - known[0] >= DNS_SECONDS:
-            known = (time.monotonic(), *await _ask(host))
+        if known is None or time.monotonic() >= known[0]:
+            addresses, error = await _ask(host)
+            known = (time.monotonic() + (DNS_ERROR_SECONDS if error else DNS_SECONDS), addresses, error)
             if len(self._answers) > 10_000:
                 self._answers.clear()
             self._answers[host] = known
-        _, addresses, error = known
-        return Resolution(
+        until, addresses, error = known
+        resolution = Resolution(
             addresses=tuple(a for a in addresses if self._rules.permit(a)),
             denied=tuple(a for a in addresses if not self._rules.permit(a)),
             error=error,
         )
+        return resolution, max(until - time.monotonic(), 0.1)
 
 
 async def _ask(host: str) -> tuple[list[str], str]:
     try:
-        return [str(ip_address(host.strip("[]")))], ""
-    except ValueError:
-        loop = asyncio.get_running_loop()
-    try:
-        found = await asyncio.wait_for(loop.getaddrinfo(host, None, type=socket.SOCK_STREAM), 5)
-    except (OSError, UnicodeError, TimeoutError) as error:
-        return [], str(error) or type(error).__name__
-    return sorted({str(info[4][0]) for info in found}), ""
+        return sorted(await names.addresses(host)), ""
+    except (names.UnknownName, names.NoAnswer) as error:
+        return [], str(error)
 
 
 class EngineReader:
@@ -169,8 +164,9 @@ class EngineReader:
 
     async def resolve(self, host: str) -> Resolution:
         """See core.ports.Reader."""
-        self._look_again(DNS_SECONDS)
-        return await self._resolver.resolve(host)
+        resolution, seconds = await self._resolver.resolve(host)
+        self._look_again(seconds)
+        return resolution
 
     def driver(self, name: str) -> object | None:
         """See core.ports.Reader."""

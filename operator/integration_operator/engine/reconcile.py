@@ -11,12 +11,13 @@ from pydantic import ValidationError
 from integration_operator.core.errors import Forbidden, IntegrationError, Invalid, NotLeading, UserError
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import GROUP, Resource
-from integration_operator.core.plan import Condition, Manifest, Plan, with_ready
+from integration_operator.core.plan import Condition, External, Manifest, Plan, with_ready
 from integration_operator.core.ports import Key
 from integration_operator.engine import audit, metrics, status
 from integration_operator.engine.apply import Applier, NameTaken
 from integration_operator.engine.checks import Checks
 from integration_operator.engine.cluster import NotFound, NotServed
+from integration_operator.engine.external import Externals, Record, as_status, leaving, recorded, records
 from integration_operator.engine.objects import Dependencies, Objects
 from integration_operator.engine.reader import EngineReader
 from integration_operator.engine.writer import Writer
@@ -29,6 +30,9 @@ ABANDON = f"{GROUP}/abandon-external"
 """Annotation, "true": let the object go although what it has outside can't be removed."""
 UNSEEN_SECONDS = 60.0
 """How soon to look again where a change would not be seen: what refused us, or a child that can't be watched."""
+
+EXTERNAL_SECONDS = 60.0
+"""How often what is outside is looked at, since nothing tells of a change there."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,14 @@ class Reconciler:
         dependencies: Dependencies,
         checks: Checks,
         applier: Applier,
+        externals: Externals,
         writer: Writer,
         reader: Callable[[Key], EngineReader],
         again: Callable[[Key], None],
     ) -> None:
         """`reader` makes one for a look; `again` puts a key into the queue."""
         self._kinds, self._objects, self._dependencies = kinds, objects, dependencies
-        self._checks, self._applier, self._writer = checks, applier, writer
+        self._checks, self._applier, self._externals, self._writer = checks, applier, externals, writer
         self._reader, self._again = reader, again
 
     async def reconcile(self, key: Key) -> Result:
@@ -91,7 +96,7 @@ class Reconciler:
             invalid = _invalid(error)
             if _held(raw):
                 return await self._hold(key, raw, invalid.reason, invalid.message)
-            await self._status(key, raw, Plan(with_ready([invalid])))
+            await self._status(key, raw, Plan(with_ready([invalid])), recorded(raw))
             return Result()
         reader = self._reader(key)
         try:
@@ -107,23 +112,27 @@ class Reconciler:
             return await self._delete(key, raw, plan)
         raw, plan, failure = await self._carry_out(key, kind, raw, resource, plan)
         self._checks.want(key, resource.metadata.uid, plan.checks)
-        await self._status(key, raw, plan)
+        done = failure is None and plan.external is not None
+        await self._status(key, raw, plan, records(plan.external or ()) if done else recorded(raw))
         if failure is not None and failure.retry:
             return Result(error=failure)
         if isinstance(failure, NameTaken):
             self._dependencies.remember(key, {*reader.read, failure.taken})
         again_in = UNSEEN_SECONDS if failure or self._applier.unseen(plan.children or ()) else None
-        return Result(again_in=_soonest(reader.again_in, again_in, _until(plan.requeue_at)))
+        outside = EXTERNAL_SECONDS if plan.external else None
+        return Result(again_in=_soonest(reader.again_in, again_in, outside, _until(plan.requeue_at)))
 
     async def _carry_out(
         self, key: Key, kind: Kind[Any, Any], raw: dict[str, Any], resource: Resource[Any], plan: Plan
     ) -> tuple[dict[str, Any], Plan, IntegrationError | None]:
         try:
             if plan.external is not None:
-                raw = await self._finalizer(key, raw, any(e.delete for e in plan.external))
-                await self._applier.external(key, raw, plan.external)
+                raw = await self._put_on_record(key, raw, plan.external)
+                await self._externals.ensure(key, raw, plan.external)
             if plan.children is not None:
                 await self._applier.children(key, raw, kind, plan.children, plan.kept)
+            if plan.external is not None:
+                raw = await self._drop_what_left(key, raw, plan.external, plan)
         except UserError as error:
             return raw, _failed(plan, error, False), error
         except NotServed as error:
@@ -133,6 +142,30 @@ class Reconciler:
         except IntegrationError as error:
             return raw, _failed(plan, error, None), error
         return raw, plan, None
+
+    async def _put_on_record(self, key: Key, raw: dict[str, Any], planned: tuple[External, ...]) -> dict[str, Any]:
+        """Finalizer and record come before what they are for: what is made and not recorded would stay for ever."""
+        before, wanted = recorded(raw), records(planned)
+        known = (*wanted, *leaving(before, wanted))
+        raw = await self._finalizer(key, raw, any(record.delete for record in known))
+        if set(known) == set(before):
+            return raw
+        written = await self._writer.status(key, raw["metadata"]["uid"], as_status(known))
+        if recorded(written) != known:
+            raise RuntimeError(f"the CRD of {key.kind} drops status.external: its Status must be an ExternalStatus")
+        if self._objects.put(written, own=True):
+            self._again(key)
+        # The spec stays the one that is planned for, though a newer one may have come by now.
+        meta = {**raw["metadata"], "resourceVersion": written["metadata"]["resourceVersion"]}
+        return {**raw, "metadata": meta, "status": written["status"]}
+
+    async def _drop_what_left(
+        self, key: Key, raw: dict[str, Any], planned: tuple[External, ...], plan: Plan
+    ) -> dict[str, Any]:
+        """Last: until now, children may have used what goes."""
+        wanted = records(planned)
+        await self._externals.drop(key, raw, leaving(recorded(raw), wanted), plan.access)
+        return await self._finalizer(key, raw, any(record.delete for record in wanted))
 
     async def _finalizer(self, key: Key, raw: dict[str, Any], needed: bool) -> dict[str, Any]:
         present = list(raw["metadata"].get("finalizers") or ())
@@ -147,11 +180,13 @@ class Reconciler:
     async def _delete(self, key: Key, raw: dict[str, Any], plan: Plan) -> Result:
         if not _held(raw):
             return Result()
-        if plan.external is None:
+        before, wanted = recorded(raw), records(plan.external or ())
+        if plan.external is None and not before:
             ready = next(c for c in plan.conditions if c.type == "Ready")
             return await self._hold(key, raw, ready.reason, f"what it has outside is not known: {ready.message}")
         try:
-            await self._applier.release(key, raw, plan.external)
+            access = {**plan.access, **{e.system: e.access for e in plan.external or ()}}
+            await self._externals.drop(key, raw, (*wanted, *leaving(before, wanted)), access)
         except NotLeading:
             raise
         except IntegrationError as error:
@@ -163,7 +198,7 @@ class Reconciler:
     async def _hold(self, key: Key, raw: dict[str, Any], reason: str, why: str) -> Result:
         """It can't be let go of yet: say why, and how to do it all the same."""
         hint = f"{why}; to let go of it all the same, set the annotation {ABANDON}=true"
-        await self._status(key, raw, Plan(with_ready([Condition("Released", False, reason, hint)])))
+        await self._status(key, raw, Plan(with_ready([Condition("Released", False, reason, hint)])), recorded(raw))
         return Result()
 
     async def report_bug(self, key: Key) -> None:
@@ -176,12 +211,13 @@ class Reconciler:
         new = status.unknown(raw.get("status") or {}, reason, message, raw["metadata"].get("generation", 0), now)
         await self._write(key, raw, new, now)
 
-    async def _status(self, key: Key, raw: Manifest, plan: Plan) -> None:
+    async def _status(self, key: Key, raw: Manifest, plan: Plan, known: tuple[Record, ...]) -> None:
+        """`known` is what is on record of things outside."""
         now = datetime.now(UTC)
         old = raw.get("status") or {}
         generation = raw["metadata"].get("generation", 0)
         awaited = any(c.first_at is None and self._checks.outcome(key, c.name) is None for c in plan.checks)
-        new = status.merge(old, plan.status, plan.conditions, generation, now, awaited=awaited)
+        new = status.merge(old, {**plan.status, **as_status(known)}, plan.conditions, generation, now, awaited=awaited)
         await self._write(key, raw, new, now)
 
     async def _write(self, key: Key, raw: Manifest, new: Mapping[str, Any], now: datetime) -> None:
@@ -198,10 +234,10 @@ class Reconciler:
     async def _tell(
         self, key: Key, raw: Manifest, before: tuple[str, str, str], after: tuple[str, str, str], now: datetime
     ) -> None:
-        """An Event for every change of Ready to or from False, and for another reason of False."""
+        """An Event for every change of Ready to or from False, and for another reason of False: that is a warning."""
         if before[:2] == after[:2] or "False" not in (before[0], after[0]):
             return
-        warning = after[0] != "True"
+        warning = after[0] == "False"
         try:
             await self._writer.event(key, raw, after[1], after[2] or after[1], warning, now)
         except IntegrationError as error:  # an Event is a courtesy: its loss must not repeat a reconcile

@@ -16,17 +16,17 @@ from integration_operator.core.model import GROUP
 from integration_operator.registry import KINDS
 
 
-def rendered(**values: Any) -> list[dict[str, Any]]:
-    return _rendered(yaml.safe_dump(values))
+def rendered(namespace: str = stack.NAMESPACE, **values: Any) -> list[dict[str, Any]]:
+    return _rendered(namespace, yaml.safe_dump(values))
 
 
 @cache
-def _rendered(values: str) -> list[dict[str, Any]]:
+def _rendered(namespace: str, values: str) -> list[dict[str, Any]]:
     build.ensure("helm")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         file.write(values)
         file.flush()
-        options = ("--namespace", stack.NAMESPACE, "--kube-version", "1.37.0", "--values", file.name)
+        options = ("--namespace", namespace, "--kube-version", "1.37.0", "--values", file.name)
         text = run([build.BINARIES["helm"], "template", stack.RELEASE, str(stack.CHART), *options])
     return [d for d in yaml.safe_load_all(text) if d]
 
@@ -63,14 +63,22 @@ def test_no_right_is_a_wildcard(values: dict[str, Any]) -> None:
         assert "*" not in (*rule["apiGroups"], *rule["resources"], *rule["verbs"]), rule
 
 
-def test_a_namespaced_install_has_no_cluster_role_beyond_crds() -> None:
-    assert rules("ClusterRole", watchNamespaces=["a"]) == [
-        {
-            "apiGroups": ["apiextensions.k8s.io"],
-            "resources": ["customresourcedefinitions"],
-            "verbs": ["get", "list", "watch"],
-        }
-    ]
+def test_a_namespaced_install_has_no_cluster_role() -> None:
+    found = {d["kind"] for d in rendered(watchNamespaces=["a"])}
+    assert not found & {"ClusterRole", "ClusterRoleBinding"}
+
+
+@pytest.mark.parametrize("values", [{}, {"watchNamespaces": ["a"]}], ids=["cluster", "namespaced"])
+def test_releases_of_one_name_in_two_namespaces_do_not_collide(values: dict[str, Any]) -> None:
+    """But for what is meant for all: CRDs, and the GatewayClass, whose name is a value."""
+    shared = {("CustomResourceDefinition", "", f"{kind.plural}.{GROUP}") for kind in KINDS}
+    shared.add(("GatewayClass", "", "integration-operator"))
+    one, other = (identities(rendered(namespace, **values)) for namespace in ("one", "other"))
+    assert one & other == shared
+
+
+def identities(found: list[dict[str, Any]]) -> set[tuple[str, str, str]]:
+    return {(d["kind"], d["metadata"].get("namespace", ""), d["metadata"]["name"]) for d in found}
 
 
 def test_secrets_are_listed_only_where_they_may_be_watched() -> None:
@@ -99,6 +107,18 @@ def test_crds_are_those_of_the_models_and_are_kept() -> None:
         assert one["spec"] == crd(kind)["spec"]
         assert one["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert not [d for d in rendered(crds={"install": False}) if d["kind"] == "CustomResourceDefinition"]
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "Job"])
+def test_pods_go_where_the_values_say(kind: str) -> None:
+    placement: dict[str, Any] = {
+        "imagePullSecrets": [{"name": "registry"}],
+        "nodeSelector": {"pool": "platform"},
+        "tolerations": [{"key": "platform", "operator": "Exists"}],
+        "priorityClassName": "system-cluster-critical",
+    }
+    (found,) = [d for d in rendered(**placement) if d["kind"] == kind]
+    assert placement.items() <= found["spec"]["template"]["spec"].items()
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Job"])

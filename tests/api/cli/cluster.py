@@ -25,6 +25,7 @@ from integration_operator.engine import handlers
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.engine import Engine
 from integration_operator.main import running
+from integration_operator.registry.drivers import DRIVERS
 from integration_operator.settings import Settings
 from tests.api.kube import AuditedApiServer, until
 from tests.unit.cli.support import Ended
@@ -170,7 +171,7 @@ async def operating(server: ApiServer) -> AsyncIterator[Engine]:
     settings = Settings(addresses=rules, identity=f"test-{port}", host="127.0.0.1", port=port)
     cluster = await Cluster.connect(str(server.kubeconfig))
     stop = asyncio.Event()
-    async with running(cluster, settings, registry.KINDS, registry.DRIVERS) as engine:
+    async with running(cluster, settings, registry.KINDS, DRIVERS) as engine:
         watching = asyncio.create_task(handlers.watch(engine, cluster, registry.KINDS, settings, stop))
         try:
             await until(lambda: engine.known.is_set(), "the operator knows all objects")

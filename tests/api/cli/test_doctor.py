@@ -192,7 +192,9 @@ async def test_objects_that_are_not_ready_and_pods_that_are_cut_off(server: Serv
     async with operating(server) as engine:
 
         def programmed() -> bool:
-            return engine.quiet and "billing-egress-0" in server.kubectl("-n", place, "get", "netpol", "-o", "name")
+            return engine.quiet and "billing-egress-default" in server.kubectl(
+                "-n", place, "get", "netpol", "-o", "name"
+            )
 
         await until(lambda: asyncio.to_thread(programmed), "the egress policy is there", 60)
     ended = examined(server)

@@ -90,7 +90,7 @@ async def test_an_object_that_became_invalid_says_so_and_can_be_let_go(kube: Kub
         await gone(kube, "one")
 
 
-async def test_a_blocked_object_is_not_let_go_of_blindly(kube: Kube, operator: Operating) -> None:
+async def test_a_blocked_object_takes_with_it_what_is_on_record(kube: Kube, operator: Operating) -> None:
     async with operator() as op:
         await kube.create(widget("a", claim="place"))
         await kube.ready("a")
@@ -100,12 +100,27 @@ async def test_a_blocked_object_is_not_let_go_of_blindly(kube: Kube, operator: O
         await kube.ready("b", "False", "Conflicted")
         assert op.memory.things == {"topic": ""}, "a blocked object keeps what it has"
         await kube.delete("Widget", "b")
+        await gone(kube, "b")
+        assert op.memory.things == {}
+
+
+async def test_a_blocked_object_without_a_record_is_not_let_go_of_blindly(kube: Kube, operator: Operating) -> None:
+    memory = Memory()
+    async with operator(memory=memory):
+        await kube.create(widget("a", claim="place"))
+        await kube.ready("a")
+        await kube.create(widget("b", external="topic"))
+        await kube.ready("b")
+    await kube.patch("Widget", "b", {"status": None}, sub="/status")  # as after a restore: backups have no status
+    await kube.spec("b", claim="place", external=None)
+    await kube.delete("Widget", "b")
+    async with operator(memory=memory):
 
         async def held() -> bool:
             return (await kube.condition("b", "Released")).get("status") == "False"
 
         await until(held, "Released is False")
-        assert op.memory.things == {"topic": ""}
+        assert memory.things == {"topic": ""}
 
 
 async def test_a_namespace_that_is_deleted_is_not_held_up(kube: Kube, operator: Operating) -> None:

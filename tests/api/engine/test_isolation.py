@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 
 from integration_operator.core.plan import Outcome
+from integration_operator.engine.checks import WIDTH
 from tests.api.conftest import Operating, Operator
 from tests.api.engine.widgets import now, widget
-from tests.api.kube import Kube, until
+from tests.api.kube import AuditedApiServer, Kube, until
 
 
 async def told(kube: Kube, name: str) -> bool:
@@ -197,3 +198,17 @@ async def test_events_tell_transitions_and_count_repetitions(kube: Kube, operato
         assert (made["type"], made["series"]["count"]) == ("Normal", 3)
         assert lost["regarding"]["uid"] == (await kube.get("Widget", "one") or {})["metadata"]["uid"]
         assert lost["reportingController"] == "integration.threehorizons.io"
+
+
+async def test_a_namespace_whose_systems_hang_delays_no_other(
+    server: AuditedApiServer, kube: Kube, operator: Operating
+) -> None:
+    async with Kube(server, f"{kube.namespace[:50]}-too") as other, operator() as op:
+        op.scripted.hangs.add("dead")
+        await kube.create(*(widget(f"w{i}", probe="dead", copies=0) for i in range(150)))
+        await until(lambda: op.scripted.hanging == WIDTH, "as many as may hang")
+        await other.create(*(widget(f"w{i}", probe="alive", copies=0) for i in range(30)))
+        for i in range(30):
+            await other.ready(f"w{i}")
+        assert op.scripted.hanging <= WIDTH
+        await kube.ready("w0", "False", "Timeout")

@@ -1,13 +1,16 @@
 """A kind and drivers for tests of the engine alone: every feature that a kind may use, and nothing of any product."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import Field
+
 from integration_operator.core.addresses import AddressRules, Outbound
-from integration_operator.core.errors import Unavailable
+from integration_operator.core.errors import TakenOutside, Unavailable
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION, GROUP, VERSION, Model, Resource, Status, Time
 from integration_operator.core.plan import Check, Condition, External, Outcome, Plan, with_ready
@@ -26,6 +29,13 @@ class WidgetSpec(Model):
     claim: str | None = None
     probe: str | None = None
     external: str | None = None
+    more: list[str] = Field(default_factory=list)
+    """Further things outside."""
+    retain: bool = False
+    system: str = ""
+    """Where they are."""
+    lost: bool = False
+    """Nobody knows any more how to reach the systems."""
     until: Time | None = None
     bug: str | None = None
     """Where it raises what nobody expects: look, plan or claims."""
@@ -96,7 +106,11 @@ def plan(widget: Widget, world: World, now: datetime) -> Plan:
     return Plan(
         with_ready(conditions, "Made"),
         children=tuple(children),
-        external=(External("memory", spec.external, spec.text, delete=True),) if spec.external else (),
+        external=tuple(
+            External("memory", key, spec.text, delete=not spec.retain, system=spec.system, access="way")
+            for key in filter(None, (spec.external, *spec.more))
+        ),
+        access={} if spec.lost else {one["system"]: "way" for one in widget.status.get("external") or ()},
         checks=(
             (Check("Reachable", "scripted", spec.probe, timedelta(seconds=0.2), failure_threshold=3),)
             if spec.probe
@@ -179,10 +193,22 @@ class Scripted:
     asked: list[Any] = field(default_factory=list)
     rules: Outbound = field(default_factory=AddressRules)
     """Those that a driver of the product would hold its connections to."""
+    hangs: set[Any] = field(default_factory=set)
+    """Targets that never answer."""
+    hanging: int = 0
 
     async def probe(self, target: Any, timeout: timedelta) -> Outcome:
         self.asked.append(target)
+        if target in self.hangs:
+            await self._hang()
         return self.answers.get(target, Outcome(True, "Connected"))
+
+    async def _hang(self) -> None:
+        self.hanging += 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.hanging -= 1
 
 
 @dataclass
@@ -191,23 +217,36 @@ class Memory:
 
     name: str = "memory"
     things: dict[str, Any] = field(default_factory=dict)
+    owners: dict[str, str] = field(default_factory=dict)
+    steps: list[tuple[str, str]] = field(default_factory=list)
+    observed: int = 0
     reachable: bool = True
 
     async def observe(self, external: External) -> Any | None:
-        self._reach()
+        self._reach(external)
+        self.observed += 1
+        if self._of_another(external):
+            raise TakenOutside(f"{external.key} is {self.owners[external.key]}'s")
         return self.things.get(external.key)
 
-    async def ensure(self, external: External) -> bool:
-        self._reach()
-        changed: bool = self.things.get(external.key) != external.desired
+    async def ensure(self, external: External) -> None:
+        self._reach(external)
+        self.steps.append(("ensure", external.key))
         self.things[external.key] = external.desired
-        return changed
+        self.owners[external.key] = external.owner
 
     async def delete(self, external: External) -> None:
-        self._reach()
-        self.things.pop(external.key, None)
+        self._reach(external)
+        self.steps.append(("delete", external.key))
+        if not self._of_another(external):
+            self.things.pop(external.key, None)
+            self.owners.pop(external.key, None)
 
-    def _reach(self) -> None:
+    def _of_another(self, external: External) -> bool:
+        return self.owners.get(external.key, external.owner) != external.owner
+
+    def _reach(self, external: External) -> None:
+        assert not external.system or external.access == "way"
         if not self.reachable:
             raise Unavailable("memory can't be reached")
 

@@ -123,6 +123,8 @@ def test_an_uninstall_keeps_objects_and_blocks_none_of_them(own: Client) -> None
     kept = own.get("apiroute", "team-a", "route") or {}
     assert kept["apiVersion"] == API
     assert not kept["metadata"].get("finalizers")
+    secrets = ("-n", stack.NAMESPACE, "get", "secrets", "-o", "name")
+    own.until("the local certificate went with its Gateway", lambda: "gateway-tls" not in own.kubectl(*secrets))
     own.kubectl("delete", "namespace", "team-a", "team-b", "--timeout=90s")
     left = own.kubectl("get", "clusterrole,clusterrolebinding,gatewayclass", "-o", "name", "--ignore-not-found")
     assert stack.RELEASE not in left

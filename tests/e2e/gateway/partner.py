@@ -45,10 +45,16 @@ class Partner:
 
 @contextmanager
 def partner(
-    address: str, folder: Path, names: tuple[str, ...] = (), *, clients: bool = False, plain: bool = False
+    address: str,
+    folder: Path,
+    names: tuple[str, ...] = (),
+    *,
+    clients: bool = False,
+    plain: bool = False,
+    port: int = 0,
 ) -> Iterator[Partner]:
-    """A partner on an address of this machine; `clients` must show a certificate of its authority."""
-    found = Partner(address, Authority(folder, "partner CA"))
+    """A partner on an address of this machine, at any free port; `clients` must show a certificate of its authority."""
+    found = Partner(address, Authority(folder, "partner CA"), port)
     server = _Server(found)
     if not plain:
         crt, key = found.authority.issue("server", "partner", hosts=[*names, address])
@@ -80,7 +86,7 @@ class _Server(http.server.ThreadingHTTPServer):
     tls: ssl.SSLContext | None = None
 
     def __init__(self, found: Partner) -> None:
-        super().__init__((found.address, 0), _Handler)
+        super().__init__((found.address, found.port), _Handler)
         self.found = found
         found.port = self.server_port
 

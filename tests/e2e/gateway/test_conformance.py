@@ -8,7 +8,7 @@ import pytest
 
 from integration_operator.core.addresses import AddressRules
 from integration_operator.drivers.gateway import Feature, GatewayDriver
-from integration_operator.registry import DRIVERS
+from integration_operator.registry.drivers import DRIVERS
 from tests.drivers.conformance import CHECKS
 from tests.e2e.conftest import Client, Gateway, echo
 from tests.e2e.gateway.lab import ClusterLab

@@ -92,7 +92,7 @@ def test_an_owner_who_no_longer_consents_is_obeyed_at_once(
         both["spec"]["versions"].append({"name": "v2", "backends": [{"serviceRef": {"name": "echo", "port": 8080}}]})
         client.apply(namespace, *echo("echo"), both)
         client.until_condition("apiroute", namespace, "orders", "False", "RefNotPermitted")
-        assert client.get("httproute", namespace, "orders") is None
+        client.until("v1 is closed", lambda: gateway.ask(host, "/api/v1/").status_code == 503)
         client.apply(owner, peer(outside, allowedNamespaces=shared))
         client.until_condition("apiroute", namespace, "orders", "True", "Serving")
         assert gateway.ask(host, "/api/v1/").json()["name"] == "partner"
@@ -116,15 +116,44 @@ def test_a_denied_address_is_never_connected_to(
     client.apply(namespace, peer(outside, http={"url": url}), route(host))
     client.until_condition("serviceconnection", namespace, "peer", "False", "AddressDenied")
     client.until_condition("apiroute", namespace, "orders", "False", "AddressDenied")
-    assert client.get("httproute", namespace, "orders") is None
-    assert gateway.ask(host, "/api/v1/").status_code == 404
+    client.until("it is closed", lambda: gateway.ask(host, "/api/v1/").status_code == 503)
+    assert client.kubectl("-n", namespace, "get", "backend", "-o", "name") == ""
 
 
 def test_plain_text_only_where_it_is_allowed(
     client: Client, gateway: Gateway, namespace: str, host: str, tmp_path: Path
 ) -> None:
     with partner(client.cluster.host_address(), tmp_path, plain=True) as plain:
-        url = f"http://{plain.address}:{plain.port}"
+        url = f"http://{NAME}:{plain.port}"
         client.apply(namespace, connection("peer", http={"url": url}, allowInsecure=True), route(host))
         client.until_condition("apiroute", namespace, "orders", "True", "Serving")
         assert gateway.ask(host, "/api/v1/x").json() == {"name": "partner", "path": "/x"}
+        assert plain.asked[-1].headers["host"] == NAME
+
+
+def test_a_binding_made_by_hand_is_not_used_and_stops_nobody(
+    client: Client, gateway: Gateway, namespace: str, host: str
+) -> None:
+    """A header with a line break, once rendered, keeps the gateway from taking any further change of any route."""
+    url = "https://peer.outside.test"
+    credentials = {"bearer": {"tokenRef": {"name": "missing", "key": "token"}}}
+    client.apply(namespace, connection("peer", http={"url": url}, credentials=credentials))
+    client.until_condition("serviceconnection", namespace, "peer", "False", "RefNotFound")
+    uid = client.get("serviceconnection", namespace, "peer")["metadata"]["uid"]  # type: ignore[index]
+    hostile = secret("peer-binding", type="http", provider="x", host="peer.outside.test", port="443", uri=url)
+    hostile["stringData"] |= {"header": "X-Key: 1\r\nX-More", "header-value": "k1"}
+    client.apply(namespace, hostile, *echo("echo"), route(host), api_route("other", f"other-{host}"))
+    assert "not its own" in client.until_condition("apiroute", namespace, "orders", "False")["message"]
+    api_version = connection("peer")["apiVersion"]
+    owner = {"apiVersion": api_version, "kind": "ServiceConnection", "name": "peer", "uid": uid, "controller": True}
+    hostile["metadata"]["ownerReferences"] = [owner]
+    client.apply(namespace, hostile)
+
+    def refused_by_its_header() -> bool:
+        return "header" in client.condition("apiroute", namespace, "orders").get("message", "")
+
+    client.until("the forged one is refused too", refused_by_its_header)
+    client.until_condition("apiroute", namespace, "other", "True", "Serving")
+    client.apply(namespace, api_route("other", f"other-{host}", basePath="/moved"))
+    client.until_condition("apiroute", namespace, "other", "True", "Serving")
+    assert gateway.ask(f"other-{host}", "/moved/v1/").json()["name"] == "echo"

@@ -86,5 +86,8 @@ def test_a_gateway_of_a_teams_own_serves_by_its_secure_listener_only(
         assert secure.json()["name"] == "echo"
         assert http.get(f"http://{address}:{ports[80]}/api/v1/", headers={"Host": name}).status_code == 404
     client.apply(namespace, api_route("elsewhere", f"elsewhere-{host}", gatewayRef={"name": "internal"}))
+    wildcard = api_route("wildcard", f"*.{host}", basePath="/all", gatewayRef={"name": "internal"})
+    client.apply(namespace, wildcard)
+    client.until_condition("apiroute", namespace, "wildcard", "True", "Serving")
     said = client.until_condition("apiroute", namespace, "elsewhere", "False", "NotAllowedByListener")
     assert f"elsewhere-{host}" in said["message"]

@@ -34,7 +34,6 @@ def wrong_routes(host: str) -> dict[str, tuple[dict[str, Any], str]]:
             route("odd-period", traffic={"rateLimit": {"limit": 1, "period": "7s"}}),
             "UnsupportedByGateway",
         ),
-        "huge-body": (route("huge-body", traffic={"maxRequestBytes": "5Gi"}), "UnsupportedByGateway"),
         "same-place": (api_route("same-place", host), "Conflicted"),
         "no-pods": (
             route("no-pods", versions=version({"serviceRef": {"name": "empty", "port": 8080}})),
@@ -42,7 +41,7 @@ def wrong_routes(host: str) -> dict[str, tuple[dict[str, Any], str]]:
         ),
         "no-trust": (
             route("no-trust", versions=version({"connectionRef": {"name": "no-trust"}})),
-            "BackendUnavailable",
+            "CertificateUnusable",
         ),
         "odd-link": (route("odd-link", versions=version(good, **deprecated)), "Serving"),
     }

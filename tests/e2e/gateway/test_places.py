@@ -128,6 +128,20 @@ def test_a_route_that_is_changed_to_anothers_place_stays_where_it_was(
     assert gateway.ask(second(host), "/api/v1/").json()["name"] == "other"
 
 
+def test_a_wildcard_that_nobody_allowed_takes_nothing(client: Client, gateway: Gateway, two: str, host: str) -> None:
+    client.apply(two, api_route("all", f"*.{host}", versions=versions("other")))
+    said = client.until_condition("apiroute", two, "all", "False", "HostnameNotAllowed")
+    assert said["message"].startswith(f"*.{host}: a wildcard takes all host names below it")
+    assert client.get("httproute", two, "all") is None
+    stranger = f"{two}-x"
+    client.kubectl("create", "namespace", stranger)
+    try:
+        client.apply(stranger, *echo("echo"), api_route("one", f"api.{host}"))
+        client.until_condition("apiroute", stranger, "one", "True", type_="Accepted")
+    finally:
+        client.kubectl("delete", "namespace", stranger, "--wait=false")
+
+
 def test_a_prefix_belongs_to_its_namespace_unless_that_consents(
     client: Client, gateway: Gateway, two: str, host: str
 ) -> None:

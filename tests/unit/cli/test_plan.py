@@ -118,7 +118,7 @@ def test_what_is_not_in_the_files_is_taken_for_granted_and_listed() -> None:
     ]
     (backend,) = [c for c in ended.json["objects"][0]["children"] if c["kind"] == "Backend"]
     (endpoint,) = backend["spec"]["endpoints"]
-    assert endpoint == {"fqdn": {"hostname": "<host of ServiceConnection shop/legacy>", "port": 443}}
+    assert endpoint == {"ip": {"address": "<addresses of ServiceConnection shop/legacy>", "port": 443}}
 
 
 def test_a_service_in_the_files_must_have_the_port() -> None:

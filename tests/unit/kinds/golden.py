@@ -6,7 +6,8 @@ An input holds
 - `cluster`: other objects (Secrets may be written with stringData), and `children`: its own as they are now;
 - `with`: names of files in `cases/with/` that hold further objects, of which those in `cluster` take precedence;
 - `dns`: addresses by host name; a name that is not there does not resolve. `rules: {deny, allow}` are networks;
-- `outcomes`: what its checks have settled on.
+- `outcomes`: what its checks have settled on;
+- `environment`: settings of the installation that differ from their defaults.
 
 `GOLDEN_UPDATE=1 pytest …` writes the outputs anew: read the difference before it is committed.
 """
@@ -22,11 +23,12 @@ from typing import Any, TypeVar
 import yaml
 
 from integration_operator.core.addresses import AddressRules, Resolution
+from integration_operator.core.binding import is_address
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION, Resource, format_duration
 from integration_operator.core.plan import Manifest, Outcome, Plan
 from integration_operator.core.ports import Claimant, Environment, Key
-from integration_operator.registry import DRIVERS, KINDS
+from integration_operator.registry import GATEWAYS, KINDS
 
 R = TypeVar("R", bound="Resource[Any]")
 Case = dict[str, Any]
@@ -74,7 +76,7 @@ async def decide(kind: Kind[Any, Any], case: Case, outcomes: Outcomes = plain_ou
     """The plan for a case."""
     case = {**case, "resource": {"apiVersion": API_VERSION, "kind": kind.name, **case["resource"]}}
     resource = kind.model.model_validate(case["resource"])
-    world = await kind.look(resource, CaseReader(case, outcomes(case)))
+    world = await kind.look(resource, CaseReader(case, outcomes(case), Environment(**case.get("environment") or {})))
     return kind.plan(resource, world, case["now"])
 
 
@@ -126,7 +128,7 @@ class CaseReader:
         return (found["metadata"].get("labels") or {}) if found else {}
 
     async def resolve(self, host: str) -> Resolution:
-        addresses = (self.case.get("dns") or {}).get(host)
+        addresses = [host] if is_address(host) else (self.case.get("dns") or {}).get(host)
         if addresses is None:
             return Resolution(error="Name or service not known")
         rules = AddressRules.of(**(self.case.get("rules") or {}))
@@ -136,7 +138,7 @@ class CaseReader:
         )
 
     def driver(self, name: str) -> object | None:
-        made = [make(AddressRules()) for make in DRIVERS]
+        made = [make(AddressRules()) for make in GATEWAYS]
         return next((d for d in made if d.name == name), None)
 
     def claimants(self, claim: str) -> tuple[Claimant, ...]:

@@ -135,6 +135,9 @@ def _filled(desired: Any, live: Any, placeholders: Placeholders) -> Any:
     if isinstance(desired, list | tuple) and isinstance(live, list):
         if desired and all(_unknown(v, placeholders) for v in desired):
             return live  # one stand-in for as many addresses as a name has
+        if len(desired) == 1 and placeholders.inside(desired) and len(live) > 1:
+            every = [_filled(desired[0], one, placeholders) for one in live]
+            return live if covers(live, every) else desired  # the same, each with something around it
         if len(desired) == len(live):
             return [_filled(d, v, placeholders) for d, v in zip(desired, live, strict=True)]
         return desired

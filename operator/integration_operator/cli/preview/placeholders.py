@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import Any, Generic, TypeVar
 
+from integration_operator.cli.preview.certificates import Pair, made
 from integration_operator.core.plan import Manifest
 
 FIRST_ADDRESS = IPv4Address("198.18.64.1")
@@ -19,12 +20,13 @@ UID = "<uid>"
 
 T = TypeVar("T")
 
-_LIKELY = re.compile(r"<[^<>]+>~?|(?<![\w.])198\.18\.\d+\.\d+(?:/32)?(?![\w.])|[a-z0-9.-]+\.invalid")
+_PEM = r"-----BEGIN [A-Z ]+-----\n[^-]+-----END [A-Z ]+-----\n?"
+_LIKELY = re.compile(_PEM + r"|<[^<>]+>~?|(?<![\w.])198\.18\.\d+\.\d+(?:/32)?(?![\w.])|[a-z0-9.-]+\.invalid")
 """What may be a stand-in; whether it is one, those who made it know."""
 
 
 def _stand_in(match: re.Match[str]) -> str:
-    return match[0].removesuffix("/32")
+    return match[0].removesuffix("/32").removesuffix("\n")
 
 
 class Anything(Mapping[str, T], Generic[T]):
@@ -58,6 +60,8 @@ class Placeholders:
         """What is printed for what plans work with."""
         self._addresses: dict[str, str] = {}
         self._derived: set[str] = set()
+        self._pairs: dict[tuple[str, str, str], Pair] = {}
+        self._parts: dict[tuple[str, str, str, str], str] = {}
         self._first = FIRST_ADDRESS + (2**14 if salt else 0)
 
     def text(self, words: str) -> str:
@@ -68,13 +72,25 @@ class Placeholders:
 
     def entry(self, key: str, kind: str, namespace: str, name: str) -> str:
         """The value of one entry of a Secret or ConfigMap."""
-        return self.text(f"<{key} of {kind} {namespace}/{name}>")
+        words = f"<{key} of {kind} {namespace}/{name}>"
+        part = self._parts.get((key, kind, namespace, name))
+        if part is None:
+            return self.text(words)
+        pair = self._pairs.setdefault((kind, namespace, name), made(words))
+        stand_in = pair.key if part == "key" else pair.certificate
+        self._words[stand_in] = words
+        return stand_in
+
+    def expect(self, part: str, key: str, kind: str, namespace: str, name: str) -> None:
+        """An entry whose value must be PEM for plans to work with: `part` certificate or key."""
+        self._parts[key, kind, namespace, name] = part
 
     def address(self, host: str) -> str:
         """An IP address of a host name."""
         if host not in self._addresses:
             self._addresses[host] = str(self._first + len(self._addresses))
-            self._words[self._addresses[host]] = f"<addresses of {host}>"
+            whose = self._words.get(host, host).removeprefix("<host of ").removesuffix(">")
+            self._words[self._addresses[host]] = f"<addresses of {whose}>"
         return self._addresses[host]
 
     def host(self, kind: str, namespace: str, name: str) -> str:

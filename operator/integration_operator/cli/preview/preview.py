@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from integration_operator import registry
+from integration_operator.cli.preview import certificates
 from integration_operator.cli.preview.assumed import Assumptions, foreseen
 from integration_operator.cli.preview.files import Document, Problem
 from integration_operator.cli.preview.placeholders import UID, Placeholders
@@ -81,7 +82,7 @@ class Preview:
 
     def __init__(self, environment: Environment, beyond: Beyond, placeholders: Placeholders, now: datetime) -> None:
         self.environment, self.placeholders, self.now = environment, placeholders, now
-        self.drivers: dict[str, object] = {d.name: d for d in (make(AddressRules()) for make in registry.DRIVERS)}
+        self.drivers: dict[str, object] = {d.name: d for d in (make(AddressRules()) for make in registry.GATEWAYS)}
         self.assumptions = Assumptions(self.placeholders, environment.gateway_controller)
         self.problems: list[Problem] = []
         self._beyond = beyond
@@ -131,6 +132,8 @@ class Preview:
         self._resources[key] = (resource, raw, source)
         self._names[API_VERSION, key.kind, key.namespace].add(key.name)
         created = resource.metadata.creation_timestamp or self.now
+        for expected in certificates.entries(resource):
+            self.placeholders.expect(*expected)
         for claim in kind.claims(resource):
             self._claims.setdefault(claim, []).append(Claimant(created, key))
 

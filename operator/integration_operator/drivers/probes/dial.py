@@ -1,20 +1,25 @@
-"""What all probes share: addresses checked before connecting, TLS, and a stable reason for each way to fail."""
+"""What all probes share: addresses checked before connecting, and a stable reason for each way to fail."""
 
 import asyncio
 import errno
 import socket
 import ssl
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
-from functools import lru_cache
-from ipaddress import ip_address
+
+from aiohappyeyeballs import AddrInfoType, start_connection
 
 from integration_operator.core.addresses import Outbound
-from integration_operator.core.binding import Binding
 from integration_operator.core.plan import Outcome
+from integration_operator.drivers import names
+from integration_operator.drivers.pem import Unusable
+from integration_operator.drivers.probes.tls import Tls
+
+HEAD_START_SECONDS = 0.25
+"""How long an address is waited for before the next one is tried, too (RFC 8305)."""
+MOST_ADDRESSES = 8
 
 
 class Reason(StrEnum):
@@ -26,6 +31,8 @@ class Reason(StrEnum):
     """The token endpoint gave a token."""
     DNS_NOT_FOUND = "DNSNotFound"
     """The host name has no address: correct it, or ask who runs the DNS zone."""
+    DNS_FAILED = "DNSFailed"
+    """No resolver answered, or it failed, so nothing is known of the host name: see the DNS of the cluster."""
     ADDRESS_DENIED = "AddressDenied"
     """The host name leads to an address that the operator's outbound rules deny."""
     CONNECTION_REFUSED = "ConnectionRefused"
@@ -45,7 +52,7 @@ class Reason(StrEnum):
     CLIENT_CERTIFICATE = "ClientCertificateRefused"
     """The server did not take the client certificate, or wants one: see tls.clientCertificateRef."""
     NO_TLS = "TLSNotOffered"
-    """The server speaks plain text only: turn TLS on there, or set allowInsecure."""
+    """The server speaks plain text only: turn TLS on there, or see tls.mode."""
     TLS_FAILED = "TLSFailed"
     """The TLS handshake failed: perhaps the port does not speak TLS."""
     TLS_MATERIAL = "InvalidCertificate"
@@ -85,81 +92,6 @@ class Unconnected(Exception):
         self.outcome = failed(reason, message)
 
 
-class NamedContext(ssl.SSLContext):
-    """Checks the certificate for one name, whatever address was dialled: clients take the host for the name."""
-
-    server_name: str
-    trust: ssl.SSLContext
-    """What all that is in common is kept in: reading the system's roots takes 20 ms and a megabyte."""
-    used = False
-    """Whether a connection began to encrypt."""
-
-    def wrap_bio(
-        self,
-        incoming: ssl.MemoryBIO,
-        outgoing: ssl.MemoryBIO,
-        server_side: bool = False,
-        server_hostname: str | bytes | None = None,
-        session: ssl.SSLSession | None = None,
-    ) -> ssl.SSLObject:
-        """As SSLContext has it, but for `server_hostname`, which counts only where no name was given."""
-        self.used = True
-        return self.trust.wrap_bio(incoming, outgoing, server_side, self.server_name or server_hostname, session)
-
-
-@dataclass(frozen=True)
-class Tls:
-    """How the other side is trusted, and who we are: PEM texts, system roots when `ca` is None."""
-
-    server_name: str
-    """Empty: the name that the client gives for each connection."""
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = field(default=None, repr=False)
-    public_too: bool = False
-    """Whether the system's roots are trusted beside `ca`."""
-    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
-
-    def context(self) -> NamedContext:
-        """TLS 1.2 or later, certificate and name checked; Unconnected where the material can't be read."""
-        context = NamedContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.server_name = self.server_name.rstrip(".")
-        context.trust = _trust(self.ca, self.certificate, self.key, self.public_too, self.newest)
-        return context
-
-
-@lru_cache(maxsize=128)
-def _trust(
-    ca: str | None, certificate: str | None, key: str | None, public_too: bool, newest: ssl.TLSVersion
-) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_2, newest
-    if ca is None or public_too:
-        context.load_default_certs()
-    if ca is not None:
-        try:
-            context.load_verify_locations(cadata=ca)
-        except (ssl.SSLError, ValueError, TypeError) as error:
-            raise Unconnected(Reason.TLS_MATERIAL, "the CA is not a PEM certificate") from error
-        # What is given is trusted, be it a root, an intermediate, or the very certificate of the other side.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if certificate and key:
-        # Python loads a key only from a file: one that is gone again before anything else happens.
-        with tempfile.NamedTemporaryFile("w", dir=_memory()) as pair:
-            pair.write(f"{certificate}\n{key}\n")
-            pair.flush()
-            try:
-                context.load_cert_chain(pair.name, password="")
-            except (ssl.SSLError, ValueError) as error:
-                raise Unconnected(Reason.TLS_MATERIAL, "the client certificate and key don't fit") from error
-    return context
-
-
-def tls_of(binding: Binding) -> Tls:
-    """The TLS of a binding."""
-    return Tls(binding.server_name or binding.host, binding.ca_crt, binding.tls_crt, binding.tls_key)
-
-
 async def attempt(ask: Callable[[Tls], Awaitable[Outcome]], tls: Tls, host: str, timeout: timedelta) -> Outcome:
     """The outcome of one attempt, in time, whatever goes wrong: what clients raise may carry what they were given."""
     try:
@@ -182,33 +114,35 @@ async def _outcome(ask: Callable[[Tls], Awaitable[Outcome]], tls: Tls, host: str
         return classify(error, host)
 
 
-def _memory() -> str | None:
-    """A file system in memory, where there is one."""
-    return "/dev/shm" if _writable("/dev/shm") else None  # noqa: S108
-
-
-def _writable(path: str) -> bool:
+async def addresses_of(host: str, rules: Outbound) -> list[str]:
+    """The addresses to connect to; Unconnected where none is there, or any is denied."""
     try:
-        with tempfile.TemporaryFile(dir=path):
-            return True
-    except OSError:
-        return False
-
-
-async def address_of(host: str, rules: Outbound) -> str:
-    """The one address to connect to: the first that is permitted; Unconnected where any is denied or none is there."""
-    try:
-        found = [str(ip_address(host.strip("[]")))]
-    except ValueError:
-        loop = asyncio.get_running_loop()
-        try:
-            infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except (socket.gaierror, UnicodeError) as error:
-            raise Unconnected(Reason.DNS_NOT_FOUND, f"{host} has no address") from error
-        found = sorted({str(info[4][0]) for info in infos}, key=lambda a: (":" in a, a))
+        found = await names.addresses(host)
+    except names.UnknownName as error:
+        raise Unconnected(Reason.DNS_NOT_FOUND, f"{host} has no address") from error
+    except names.NoAnswer as error:
+        message = f"no resolver could say where {host} is, which may pass: see the DNS of the cluster"
+        raise Unconnected(Reason.DNS_FAILED, message) from error
     if denied := [a for a in found if not rules.permit(a)]:
         raise Unconnected(Reason.ADDRESS_DENIED, f"{host} leads to {', '.join(denied)}, which outbound rules deny")
-    return found[0]
+    return found
+
+
+async def opened(host: str, port: int, rules: Outbound) -> socket.socket:
+    """A connection to the first address that takes one: each gets a moment before the next is tried beside it."""
+    found = [_address_info(address, port) for address in (await addresses_of(host, rules))[:MOST_ADDRESSES]]
+    try:
+        return await start_connection(found, happy_eyeballs_delay=HEAD_START_SECONDS)
+    except OSError as error:
+        if type(error) is OSError and error.errno is None and len(found) > 1:
+            # They failed in different ways, which only the text says.
+            raise Unconnected(Reason.UNREACHABLE, f"none of the addresses of {host} takes a connection") from error
+        raise
+
+
+def _address_info(address: str, port: int) -> AddrInfoType:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)
 
 
 def classify(error: BaseException, host: str) -> Outcome:
@@ -216,6 +150,8 @@ def classify(error: BaseException, host: str) -> Outcome:
     for cause in _chain(error):
         if isinstance(cause, Unconnected):
             return cause.outcome
+        if isinstance(cause, Unusable):
+            return failed(Reason.TLS_MATERIAL, str(cause))
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _certificate(cause, host)
         if isinstance(cause, ssl.SSLError):

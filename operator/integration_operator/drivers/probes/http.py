@@ -8,7 +8,8 @@ import httpx
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import Target
-from integration_operator.drivers.probes.dial import Reason, Tls, attempt, failed, tls_of
+from integration_operator.drivers.probes.dial import Reason, attempt, failed
+from integration_operator.drivers.probes.tls import Tls, tls_of
 from integration_operator.drivers.probes.web import beginning, redirected, request, usable
 
 
@@ -32,7 +33,7 @@ class HttpProbe:
             "GET",
             binding.uri.rstrip("/") + target.path,
             rules=self._rules,
-            context=tls.context() if target.encrypted else None,
+            context=await tls.context() if target.encrypted else None,
             timeout=timeout,
             headers={binding.header: usable(binding.header_value)} if binding.header and binding.header_value else {},
         )

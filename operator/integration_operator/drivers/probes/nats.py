@@ -16,15 +16,13 @@ from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import Target
 from integration_operator.drivers.probes.dial import (
-    NamedContext,
     Reason,
-    Tls,
     Unconnected,
-    address_of,
     attempt,
     failed,
-    tls_of,
 )
+from integration_operator.drivers.probes.relay import LOOPBACK, relayed
+from integration_operator.drivers.probes.tls import NamedContext, Tls, tls_of
 
 CLOSING_SECONDS = 0.2
 
@@ -54,13 +52,15 @@ class NatsProbe:
         return await attempt(lambda tls: self._ask(target, tls, timeout), tls_of(target.binding), host, timeout)
 
     async def _ask(self, target: Target, tls: Tls, timeout: timedelta) -> Outcome:
-        binding, context = target.binding, tls.context()
-        address = await address_of(binding.host, self._rules)
-        bracketed = f"[{address}]" if ":" in address else address
-        client, seconds = Client(), math.ceil(timeout.total_seconds())
+        binding, context = target.binding, await tls.context()
+        async with relayed(binding.host, int(binding.port), self._rules) as port:
+            return await self._log_in(target, context, port, math.ceil(timeout.total_seconds()))
+
+    async def _log_in(self, target: Target, context: NamedContext, port: int, seconds: int) -> Outcome:
+        client = Client()
         try:
             await client.connect(
-                f"nats://{bracketed}:{binding.port}",
+                f"nats://{LOOPBACK}:{port}",
                 error_cb=_raise,
                 name="integration-operator-probe",
                 allow_reconnect=False,

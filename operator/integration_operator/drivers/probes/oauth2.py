@@ -10,7 +10,8 @@ from urllib.parse import quote_plus, urlsplit
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import TokenRequest, issued
-from integration_operator.drivers.probes.dial import Reason, Tls, attempt, failed
+from integration_operator.drivers.probes.dial import Reason, attempt, failed
+from integration_operator.drivers.probes.tls import Tls
 from integration_operator.drivers.probes.web import beginning, redirected, request, usable
 
 LIMIT = 65536
@@ -57,7 +58,7 @@ class OAuth2Probe:
             "POST",
             target.url,
             rules=self._rules,
-            context=tls.context() if target.url.startswith("https://") else None,
+            context=await tls.context() if target.url.startswith("https://") else None,
             timeout=timeout,
             headers={"Accept": "application/json", **headers},
             form=form,

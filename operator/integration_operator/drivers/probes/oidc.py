@@ -15,7 +15,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.identity import DISCOVERY, KEY_SET, WITHDRAWN, Keys, Provider
-from integration_operator.drivers.probes.dial import Tls, attempt
+from integration_operator.drivers.probes.dial import attempt
+from integration_operator.drivers.probes.tls import Tls
 from integration_operator.drivers.probes.web import beginning, redirected, request
 
 DOCUMENT_LIMIT, KEYS_LIMIT = 65536, 262144

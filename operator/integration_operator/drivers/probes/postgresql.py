@@ -1,14 +1,17 @@
 """Does PostgreSQL let us in? A login and `SELECT 1` on a new connection."""
 
+import ssl
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg  # type: ignore[import-untyped]
 
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.connection import Target
-from integration_operator.drivers.probes.dial import Reason, Tls, address_of, attempt, failed, tls_of
+from integration_operator.drivers.probes.dial import Reason, attempt, failed
+from integration_operator.drivers.probes.relay import LOOPBACK, relayed
+from integration_operator.drivers.probes.tls import Tls, tls_of
 
 ANSWERS: dict[str, tuple[Reason, str]] = {
     "28P01": (Reason.AUTHENTICATION_FAILED, "refuses the user name or password"),
@@ -41,15 +44,21 @@ class PostgresqlProbe:
 
     async def _ask(self, target: Target, tls: Tls) -> Outcome:
         binding = target.binding
+        context: ssl.SSLContext | Literal[False] = await tls.context() if target.encrypted else False
+        async with relayed(binding.host, int(binding.port), self._rules) as port:
+            return await self._log_in(target, context, port)
+
+    async def _log_in(self, target: Target, context: ssl.SSLContext | Literal[False], port: int) -> Outcome:
+        binding = target.binding
         try:
             connection = await asyncpg.connect(
-                host=await address_of(binding.host, self._rules),
-                port=int(binding.port),
+                host=LOOPBACK,
+                port=port,
                 database=binding.database,
                 # Whatever is None would be looked for in the environment and the home directory.
                 user=binding.username or "",
                 password=binding.password or "",
-                ssl=tls.context() if target.encrypted else False,
+                ssl=context,
                 target_session_attrs="any",
                 server_settings={"application_name": "integration-operator"},
             )

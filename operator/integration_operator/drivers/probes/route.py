@@ -13,8 +13,10 @@ import httpx
 from integration_operator.core.addresses import Outbound
 from integration_operator.core.plan import Outcome
 from integration_operator.drivers.gateway import ProbeHost, ProbeRequest, RouteProbe
+from integration_operator.drivers.pem import Unusable
 from integration_operator.drivers.probes import dial
-from integration_operator.drivers.probes.dial import Tls, Unconnected, classify
+from integration_operator.drivers.probes.dial import classify
+from integration_operator.drivers.probes.tls import Tls
 
 ANSWERED = "x-envoy-upstream-service-time"
 """Header that Envoy sets on what a backend answered, and on nothing that it made itself."""
@@ -60,9 +62,9 @@ class RouteProbing:
         patience = time.monotonic() + PATIENCE_SECONDS
         for host in target.hosts:
             try:
-                context = Tls(host.host, ca=host.ca).context()
-            except Unconnected as error:
-                return error.outcome
+                context = await Tls(host.host, ca=host.ca).context()
+            except Unusable as error:
+                return classify(error, host.host)
             async with httpx.AsyncClient(
                 verify=context,
                 timeout=timeout.total_seconds(),

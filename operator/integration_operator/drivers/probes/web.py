@@ -1,5 +1,6 @@
 """What the probes that speak HTTP share: one request, to a checked address, on a new connection, never redirected."""
 
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -7,7 +8,9 @@ from datetime import timedelta
 import httpx
 
 from integration_operator.core.addresses import Outbound
-from integration_operator.drivers.probes.dial import NamedContext, Reason, Unconnected, address_of
+from integration_operator.drivers.probes.dial import Reason, Unconnected
+from integration_operator.drivers.probes.relay import LOOPBACK, relayed
+from integration_operator.drivers.probes.tls import NamedContext
 
 
 @asynccontextmanager
@@ -23,7 +26,7 @@ async def request(
 ) -> AsyncIterator[httpx.Response]:
     """The answer with its body unread; plain text where there is no `context`."""
     target = httpx.URL(url)
-    address = await address_of(target.host, rules)
+    port = target.port or (443 if target.scheme == "https" else 80)
     headers = {
         "User-Agent": "integration-operator-probe",
         "Accept-Encoding": "identity",
@@ -34,10 +37,11 @@ async def request(
     # The client leaves a socket open when it is cancelled in a handshake, so it gets less time for that itself.
     times = httpx.Timeout(seconds, connect=seconds / 2)
     async with (
+        relayed(target.host, port, rules, limit=math.inf) as through,
         # Nothing from the environment: a proxy there would see to where and with what we connect.
         httpx.AsyncClient(verify=context or False, timeout=times, trust_env=False) as client,
         client.stream(
-            method, target.copy_with(host=address), headers=headers, data=form, follow_redirects=False
+            method, target.copy_with(host=LOOPBACK, port=through), headers=headers, data=form, follow_redirects=False
         ) as response,
     ):
         yield response

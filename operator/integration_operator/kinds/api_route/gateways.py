@@ -31,6 +31,10 @@ class Listener:
         name = self.hostname
         return not name or host == name or (name.startswith("*.") and host.endswith(name[1:]))
 
+    def allows(self, host: str, wildcards: bool) -> bool:
+        """Whether it may be asked for: who has a wildcard has all names below it, so that must be somebody's will."""
+        return wildcards or not host.startswith("*.") or self.hostname == host
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -47,6 +51,8 @@ class Gateway:
     """Where a probe reaches it: the ClusterIP of its Service."""
     own: bool = False
     """Whether it is the operator's own, whose settings are known."""
+    wildcards: bool = False
+    """Whether the installation allows wildcard host names on any listener."""
 
     def listener(self, host: str) -> Listener | None:
         """The listener that serves a host name: as Gateway API has it, the one that names it most exactly."""
@@ -56,6 +62,11 @@ class Gateway:
     def unserved(self, hosts: Iterable[str]) -> tuple[str, ...]:
         """The host names that no listener serves."""
         return tuple(host for host in hosts if self.listener(host) is None)
+
+    def unallowed(self, hosts: Iterable[str]) -> tuple[str, ...]:
+        """The host names that a listener serves, and that nobody may ask it for."""
+        served = ((host, self.listener(host)) for host in hosts)
+        return tuple(host for host, listener in served if listener and not listener.allows(host, self.wildcards))
 
 
 async def look_gateway(route: ApiRoute, reader: Reader) -> Gateway:
@@ -78,6 +89,7 @@ async def look_gateway(route: ApiRoute, reader: Reader) -> Gateway:
         controller=controller,
         listeners=await listeners(found, route, reader),
         own=own,
+        wildcards=environment.wildcard_hostnames,
     )
     if gateway.driver is None or not gateway.listeners:
         return gateway

@@ -13,9 +13,12 @@ from integration_operator.core.ports import Reader
 from integration_operator.kinds.api_route.gateways import Gateway, look_gateway
 from integration_operator.kinds.api_route.model import ApiRoute
 from integration_operator.kinds.api_route.places import Conflict, look_conflicts
+from integration_operator.kinds.api_route.trust import trusted
 
 Name = tuple[str, str]
 """Namespace and name."""
+Addresses = Mapping[tuple[str, str, str], tuple[str, ...]]
+"""By namespace, name and host of a ServiceConnection."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,19 @@ class Connection:
     """A ServiceConnection that a backend refers to, or that live objects still connect to."""
 
     exists: bool
+    """Always True in another namespace: what there is and what not is told to those whom its owner lets in."""
     permitted: bool = False
     type: str = ""
     binding: Binding | None = None
     flaw: str = ""
     """Why there is no binding although a Secret of its name is there, as a sentence."""
+    untrusted: str = ""
+    """What is wrong with its certificates or key, as a sentence."""
     allow_insecure: bool = False
     resolution: Resolution = field(default_factory=Resolution)
+    """What its host leads to; while that can't be resolved, what it led to before, by the rules of now."""
+    denied: tuple[str, ...] = ()
+    """What live objects connect to for it, and the rules of now deny."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,7 @@ async def look(route: ApiRoute, reader: Reader) -> World:
     """Gather the world of a route."""
     gateway = await look_gateway(route, reader)
     live = await reader.children()
+    last = gateway.driver.addresses(live) if gateway.driver else {}
     backends = [b for version in route.spec.versions for b in version.backends]
     services = {b.service_ref.name for b in backends if b.service_ref}
     connections = {(r.namespace or route.namespace, r.name) for b in backends if (r := b.connection_ref)}
@@ -69,7 +79,7 @@ async def look(route: ApiRoute, reader: Reader) -> World:
     return World(
         gateway=gateway,
         services={name: _service(await reader.get("v1", "Service", name, route.namespace)) for name in services},
-        connections=await _connections(route, connections, reader),
+        connections={name: await _connection(route, reader, *name, last) for name in sorted(connections)},
         conflicts=await look_conflicts(route, reader),
         live=live,
         probed=reader.outcome("Reachable"),
@@ -86,14 +96,10 @@ def _service(service: Manifest | None) -> Service | None:
     )
 
 
-async def _connections(route: ApiRoute, names: Iterable[Name], reader: Reader) -> dict[Name, Connection]:
-    return {name: await _connection(route, reader, *name) for name in sorted(names)}
-
-
-async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str) -> Connection:
+async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str, last: Addresses) -> Connection:
     found = await reader.get(API_VERSION, "ServiceConnection", name, namespace)
     if found is None or found["metadata"].get("deletionTimestamp"):
-        return Connection(exists=False)
+        return Connection(exists=namespace != route.namespace)
     spec = found["spec"]
     try:
         consent = AllowedNamespaces.model_validate(spec.get("allowedNamespaces") or {})
@@ -103,14 +109,37 @@ async def _connection(route: ApiRoute, reader: Reader, namespace: str, name: str
     if not consent.permit(namespace, route.namespace, labels):
         return Connection(exists=True)
     binding, flaw = await _binding(found, reader)
+    binding, untrusted = trusted(binding) if binding else (None, "")
     return Connection(
         exists=True,
         permitted=True,
         type="http" if spec.get("http") else "other",
         binding=binding,
         flaw=flaw,
+        untrusted=untrusted,
         allow_insecure=bool(spec.get("allowInsecure")),
-        resolution=await reader.resolve(binding.host) if binding else Resolution(),
+        resolution=await _resolution(binding.host, last.get((namespace, name, binding.host), ()), reader)
+        if binding
+        else Resolution(),
+        denied=await _denied([a for (*of, _), found in last.items() if of == [namespace, name] for a in found], reader),
+    )
+
+
+async def _denied(addresses: Iterable[str], reader: Reader) -> tuple[str, ...]:
+    found = [await reader.resolve(address) for address in addresses]
+    return tuple(denied for one in found for denied in one.denied)
+
+
+async def _resolution(host: str, last: Iterable[str], reader: Reader) -> Resolution:
+    """While a name can't be resolved, what was found last goes on being served, if rules still permit it."""
+    found = await reader.resolve(host)
+    if not found.error:
+        return found
+    known = [await reader.resolve(address) for address in last]
+    return Resolution(
+        addresses=tuple(address for one in known for address in one.addresses),
+        denied=tuple(address for one in known for address in one.denied),
+        error=found.error,
     )
 
 

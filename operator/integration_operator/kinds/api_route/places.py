@@ -90,7 +90,7 @@ async def _older(route: ApiRoute, claim: str, reader: Reader) -> Key | None:
 
 
 async def _admitted(key: Key, reader: Reader) -> bool:
-    """Whether a listener takes all host names of a route: else it could hold a place that it can never serve."""
+    """Whether listeners take and allow all host names of a route: else it would hold a place that it can't serve."""
     other = await reader.resource(ApiRoute, key.name, key.namespace)
     if other is None:
         return False
@@ -100,7 +100,8 @@ async def _admitted(key: Key, reader: Reader) -> bool:
     if gateway is None:
         return False
     found = await listeners(gateway, other, reader)
-    return all(any(listener.serves(host) for listener in found) for host in other.spec.hostnames)
+    wildcards = environment.wildcard_hostnames
+    return all(any(it.serves(host) and it.allows(host, wildcards) for it in found) for host in other.spec.hostnames)
 
 
 def _hosts_above(host: str) -> list[str]:

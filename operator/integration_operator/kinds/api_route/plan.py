@@ -1,77 +1,19 @@
 """All decisions about an ApiRoute."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from integration_operator.core.plan import Check, Condition, Outcome, Plan, with_ready
 from integration_operator.drivers import gateway as neutral
-from integration_operator.drivers.gateway import GatewayDriver, Rendered, Standing
+from integration_operator.drivers.gateway import GatewayDriver, Rendered
 from integration_operator.kinds.api_route.gateways import Gateway
-from integration_operator.kinds.api_route.look import Connection, Name, World
+from integration_operator.kinds.api_route.look import World
 from integration_operator.kinds.api_route.model import ApiRoute, current
-from integration_operator.kinds.api_route.places import match_of
 from integration_operator.kinds.api_route.probing import check
+from integration_operator.kinds.api_route.reasons import Reason
+from integration_operator.kinds.api_route.resolving import Problem, forbidden, held_versions, problems_of
 from integration_operator.kinds.api_route.serving import Held, serving
-from integration_operator.kinds.api_route.versions import Backend
-
-
-class Reason(StrEnum):
-    """Reasons users may match on: add freely, never rename. Those of Reachable are in drivers/probes/route.py."""
-
-    SERVING = "Serving"
-    """The gateway serves every version, and a request through it was answered by the backend."""
-    DRAFT = "Draft"
-    """No version is published yet: nothing is served."""
-    GATEWAY_NOT_FOUND = "GatewayNotFound"
-    """The Gateway does not exist: create it or correct gatewayRef."""
-    NO_DRIVER = "UnknownGatewayClass"
-    """No driver serves the controller of this Gateway's class."""
-    NOT_ADMITTED = "NotAllowedByListener"
-    """No HTTPS listener of the Gateway takes routes of this namespace and host names."""
-    UNSUPPORTED = "UnsupportedByGateway"
-    """The gateway can't honour a field: it is refused, not dropped."""
-    CONFLICTED = "Conflicted"
-    """An older ApiRoute has this place, or owns the path above it."""
-    ACCEPTED = "Accepted"
-    """The ApiRoute is well formed and has its place."""
-    SERVICE_NOT_FOUND = "ServiceNotFound"
-    """A backend's Service does not exist."""
-    SERVICE_EXTERNAL = "ExternalNameService"
-    """A backend's Service stands for a name outside: make a ServiceConnection instead."""
-    PORT_NOT_FOUND = "PortNotFound"
-    """A backend's Service has no such port."""
-    CONNECTION_NOT_FOUND = "ConnectionNotFound"
-    """A backend's ServiceConnection does not exist."""
-    CONNECTION_NOT_READY = "ConnectionNotReady"
-    """A backend's ServiceConnection has no binding yet."""
-    CONNECTION_TYPE = "ConnectionNotHttp"
-    """A backend's ServiceConnection is not of type http."""
-    NOT_PERMITTED = "RefNotPermitted"
-    """The owner of what is referred to does not allow this namespace."""
-    ADDRESS_DENIED = "AddressDenied"
-    """A backend's host name leads to an address that the operator's outbound rules deny."""
-    PLAIN_TEXT = "PlainTextNotAllowed"
-    """A backend would be asked in plain text, and its ServiceConnection does not allow that."""
-    RESOLVED = "ResolvedRefs"
-    """Everything that is referred to exists and may be used."""
-    PENDING = "Pending"
-    """Waiting for an answer that is on its way."""
-    PROGRAMMED = "Programmed"
-    """The gateway took this generation."""
-    REFUSED = "RefusedByGateway"
-    """The gateway refused what was applied; the message is its own."""
-    NO_ADDRESS = "NoGatewayAddress"
-    """The Gateway has no Service yet through which it could be probed."""
-
-
-FORBIDDEN = {Reason.CONNECTION_NOT_FOUND, Reason.NOT_PERMITTED, Reason.ADDRESS_DENIED, Reason.PLAIN_TEXT}
-"""Why a connection may no longer be used: what is served with it must stop, whatever else stands in the way."""
-
-
-Problem = tuple[Reason, str]
-"""Why a backend can't be asked, and a message that says what to do."""
 
 
 def plan(route: ApiRoute, world: World, now: datetime) -> Plan:
@@ -82,8 +24,8 @@ def plan(route: ApiRoute, world: World, now: datetime) -> Plan:
     if blocker or driver is None:
         assert blocker is not None
         return _blocked(route, world, now, requeue_at, blocker)
-    problems = _problems(route, world, now)
-    held = _held(route, world, driver, problems)
+    problems = problems_of(route, world, now)
+    held = held_versions(route, world, driver, problems)
     served = serving(route, world, now, held)
     if blocker := _refused(driver, serving(route, world, now), served, world):
         return _blocked(route, world, now, requeue_at, blocker)
@@ -117,13 +59,7 @@ def _must_stop(world: World) -> bool:
     if driver is None or not world.live:
         return False
     taken = {(c.host, c.match) for c in world.conflicts}
-    return bool(taken & driver.places(world.live)) or _forbidden(world, driver.connections(world.live))
-
-
-def _forbidden(world: World, connections: Iterable[Name]) -> bool:
-    """Whether one of these connections, which live objects use, may no longer be used."""
-    problems = (_connection_problem(name, world.connections[name]) for name in connections)
-    return any(problem and problem[0] in FORBIDDEN for problem in problems)
+    return bool(taken & driver.places(world.live)) or forbidden(world, driver.connections(world.live))
 
 
 def _unaccepted(reason: Reason, message: str) -> Condition:
@@ -143,6 +79,12 @@ def _misplaced(route: ApiRoute, gateway: Gateway) -> Condition | None:
             f"no HTTPS listener of Gateway {gateway.namespace}/{gateway.name} takes routes of this namespace"
             f" for {', '.join(unserved)}: see its hostname and allowedRoutes",
         )
+    if unallowed := gateway.unallowed(route.spec.hostnames):
+        return _unaccepted(
+            Reason.HOSTNAME,
+            f"{', '.join(unallowed)}: a wildcard takes all host names below it. Name each host,"
+            " or let the platform team add a listener with this very hostname, or set apiRoutes.allowWildcardHostnames",
+        )
     return None
 
 
@@ -160,29 +102,6 @@ def _refused(driver: GatewayDriver, wanted: neutral.Route, served: neutral.Route
     return None
 
 
-def _problems(route: ApiRoute, world: World, now: datetime) -> dict[str, Problem]:
-    """What is wrong with the backends of versions that are served: the first thing, by version."""
-    found: dict[str, Problem] = {}
-    for version in route.spec.versions:
-        if current(version, now) in ("Published", "Deprecated"):
-            problems = filter(None, (_backend_problem(route, world, backend) for backend in version.backends))
-            if problem := next(problems, None):
-                found[version.name] = problem
-    return found
-
-
-def _held(route: ApiRoute, world: World, driver: GatewayDriver, problems: Mapping[str, Problem]) -> Held:
-    """What versions with a problem stay as: what they are, at their place, unless it uses what it must not."""
-    standing = driver.standing(world.live) if problems else {}
-    held: dict[str, Standing | None] = {}
-    for version in route.spec.versions:
-        if version.name in problems:
-            now = standing.get(version.name)
-            good = now and now.match == match_of(route, version) and not _forbidden(world, now.connections)
-            held[version.name] = now if good else None
-    return held
-
-
 def _resolved(problems: Mapping[str, Problem], held: Held) -> Condition:
     if not problems:
         return Condition("ResolvedRefs", True, Reason.RESOLVED)
@@ -191,42 +110,6 @@ def _resolved(problems: Mapping[str, Problem], held: Held) -> Condition:
         for name, (_, message) in problems.items()
     ]
     return Condition("ResolvedRefs", False, next(iter(problems.values()))[0], ". ".join(messages))
-
-
-def _backend_problem(route: ApiRoute, world: World, backend: Backend) -> Problem | None:
-    if ref := backend.connection_ref:
-        name = (ref.namespace or route.namespace, ref.name)
-        return _connection_problem(name, world.connections[name])
-    assert backend.service_ref is not None
-    name_, port = backend.service_ref.name, backend.service_ref.port
-    service = world.services[name_]
-    if service is None:
-        return Reason.SERVICE_NOT_FOUND, f"Service {name_} does not exist"
-    if service.external:
-        return Reason.SERVICE_EXTERNAL, f"Service {name_} is of type ExternalName: make a ServiceConnection instead"
-    if port not in service.ports:
-        have = ", ".join(map(str, sorted(service.ports))) or "none"
-        return Reason.PORT_NOT_FOUND, f"Service {name_} has no TCP port {port}; it has: {have}"
-    return None
-
-
-def _connection_problem(name: Name, connection: Connection) -> Problem | None:
-    which = f"ServiceConnection {name[0]}/{name[1]}"
-    if not connection.exists:
-        return Reason.CONNECTION_NOT_FOUND, f"{which} does not exist"
-    if not connection.permitted:
-        return Reason.NOT_PERMITTED, f"{which} does not allow this namespace: see its allowedNamespaces"
-    if connection.type != "http":
-        return Reason.CONNECTION_TYPE, f"{which} is not of type http"
-    if connection.binding is None:
-        flaw = f": {connection.flaw}" if connection.flaw else " has no binding yet: see its conditions"
-        return Reason.CONNECTION_NOT_READY, f"{which}{flaw}"
-    if not connection.binding.uri.startswith("https://") and not connection.allow_insecure:
-        return Reason.PLAIN_TEXT, f"{which} is in plain text, which it does not allow: see its allowInsecure"
-    if denied := connection.resolution.denied:
-        host = connection.binding.host
-        return Reason.ADDRESS_DENIED, f"{which}: {host} leads to {', '.join(denied)}, which outbound rules deny"
-    return None
 
 
 def _programmed(driver: GatewayDriver, rendered: Rendered, world: World) -> Condition:

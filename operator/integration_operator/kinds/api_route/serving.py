@@ -76,6 +76,7 @@ def _backend(route: ApiRoute, world: World, backend: Backend) -> neutral.Service
         namespace=namespace,
         host=binding.host,
         port=int(binding.port),
+        addresses=world.connections[namespace, name].resolution.addresses,
         path=quote(slash + path, safe="/%:@!$&'()*+,;=-._~") or "/",
         tls=scheme == "https",
         server_name=binding.server_name or binding.host,

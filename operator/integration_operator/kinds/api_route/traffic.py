@@ -5,13 +5,14 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from integration_operator.core.model import PORT_IN_URL, Between, Duration, Matching, Model, Rule
-from integration_operator.core.quantity import Bytes
+from integration_operator.core.quantity import AtMost, Bytes
 from integration_operator.kinds.api_route.versions import HeaderName
 
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 Origin = Annotated[
     str,
     Matching(
-        rf"^(\*|https?://(\*\.)?[a-z0-9]([-a-z0-9.]*[a-z0-9])?{PORT_IN_URL})$",
+        rf"^(\*|https?://(\*\.)?{_LABEL}(\.{_LABEL})*{PORT_IN_URL})$",
         "write an origin as https://portal.example.com, with no path; * stands for all",
     ),
 ]
@@ -53,6 +54,10 @@ class CircuitBreaker(Model):
 class RateLimit(Model):
     """So many requests in a period."""
 
+    scope: Literal["Local"] = Field(
+        default="Local",
+        description="Where requests are counted. Local: in each gateway replica, for each version and host name.",
+    )
     limit: Annotated[int, Field(ge=1, le=100_000_000)] = Field(description="Requests.")
     period: Annotated[Duration, Between("1s", "24h")] = Field(description="In this time, as 1s or 1h.")
 
@@ -92,11 +97,11 @@ class Traffic(Model):
     retries: Retries | None = Field(default=None, description="Tries after a failure.")
     circuit_breaker: CircuitBreaker | None = Field(default=None, description="Bounds towards each backend.")
     rate_limit: RateLimit | None = Field(
-        default=None,
-        description="Counted for each version and host name, in each gateway replica; then 429.",
+        default=None, description="How many requests get through; beyond that 429. Counted as its scope says."
     )
-    max_request_bytes: Bytes | None = Field(
+    max_request_bytes: Annotated[Bytes, AtMost("64Mi")] | None = Field(
         default=None,
-        description="Largest request body, as 1Mi; then 413. Bodies are held in memory: no streams, no upgrades.",
+        description="Largest request body, as 1Mi, at most 64Mi; then 413. The gateway holds each body in its memory"
+        " until it is complete: no streams, no upgrades. Without it bodies are passed on as they come, of any size.",
     )
     cors: CorsPolicy | None = Field(default=None, description="Which web pages may call.")

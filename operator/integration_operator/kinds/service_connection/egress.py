@@ -27,8 +27,8 @@ def policies(connection: ServiceConnection, world: World) -> list[Manifest]:
     rule = addressed(connection, world)
     live = {c["metadata"]["name"]: c["spec"].get("egress", []) for c in world.live if c["kind"] == "NetworkPolicy"}
     made: list[Manifest] = []
-    for number, consumer in enumerate(connection.spec.consumers):
-        name = f"{connection.name}-egress-{number}"
+    for consumer in connection.spec.consumers:
+        name = f"{connection.name}-egress-{consumer.name}"
         if rule or world.resolution.denied:
             egress = [DNS, DNS_PODS, *([rule] if rule else ())]
         elif name in live:

@@ -1,7 +1,6 @@
 """Spec and status of a ServiceConnection."""
 
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -18,46 +17,14 @@ from integration_operator.core.model import (
     Matching,
     Model,
     Name,
-    Port,
     Resource,
     Rule,
     Status,
     exactly_one,
 )
-
-Type = Literal["http", "postgresql", "nats"]
-
-Host = Annotated[
-    str,
-    Matching(
-        r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\.?|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$",
-        "write a host name in lower case or an IP address, as db.example.com: no scheme, port or path",
-    ),
-]
-
-
-class Http(Model):
-    """An HTTP API."""
-
-    url: HttpsOrHttpUrl = Field(description="Base URL.")
-
-
-class Postgresql(Model):
-    """A PostgreSQL database."""
-
-    host: Host = Field(description="Host name or IP address.")
-    port: Port = Field(default=5432, description="Port.")
-    database: Annotated[
-        str,
-        Matching(r"^[^\x00-\x1f/\\]+$", "write the name of one database, without '/' or control characters", limit=63),
-    ] = Field(description="Database.")
-
-
-class Nats(Model):
-    """A NATS server."""
-
-    host: Host = Field(description="Host name or IP address.")
-    port: Port = Field(default=4222, description="Port.")
+from integration_operator.kinds.service_connection import members
+from integration_operator.kinds.service_connection.members import Members
+from integration_operator.kinds.service_connection.members.base import Host, Member
 
 
 class CaRef(Model):
@@ -71,6 +38,19 @@ class CaRef(Model):
 class TlsSpec(Model):
     """How the system is trusted, and how it may trust us."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.mode != 'Disable' || !(has(self.caRef) || has(self.clientCertificateRef) || has(self.serverName))",
+            "mode: Disable means plain text: leave caRef, clientCertificateRef and serverName out",
+            lambda t: t.mode != "Disable" or not (t.ca_ref or t.client_certificate_ref or t.server_name),
+            ".mode",
+        ),
+    )
+    mode: Literal["VerifyFull", "Disable"] = Field(
+        default="VerifyFull",
+        description="VerifyFull: TLS, with certificate and name checked. Disable: plain text, for which allowInsecure"
+        " is needed. For http the URL says which.",
+    )
     ca_ref: CaRef | None = Field(default=None, description="Who signs its certificate; the system's roots when absent.")
     client_certificate_ref: LocalRef | None = Field(
         default=None, description="A Secret of type kubernetes.io/tls: the certificate that we show."
@@ -182,43 +162,24 @@ class HealthCheck(Model):
 class Consumer(Model):
     """Pods of this namespace that use the connection."""
 
+    name: Annotated[
+        str,
+        Matching(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", "write a short name as web: lower-case letters, digits, '-'", 63),
+    ] = Field(default="default", description="Name of these consumers, which tells them from others in the list.")
     pod_selector: LabelSelector = Field(description="Which pods, by their labels.")
 
 
-class ServiceConnectionSpec(Model):
+class ServiceConnectionSpec(Members):
     """What a ServiceConnection asks for."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
-        exactly_one("http", "postgresql", "nats"),
+        *members.RULES,
         Rule(
-            "!has(self.http) || self.http.url.startsWith('https://') || self.allowInsecure",
-            "http:// sends everything in plain text: write https://, or allow it with allowInsecure: true",
-            lambda s: not s.http or s.http.url.startswith("https://") or s.allow_insecure,
-            ".http.url",
+            "!has(self.tls) || self.tls.mode != 'Disable' || self.allowInsecure",
+            "mode: Disable sends everything in plain text: leave it out, or allow it with allowInsecure: true",
+            lambda s: not s.tls or s.tls.mode != "Disable" or s.allow_insecure,
+            ".tls.mode",
             "FieldValueForbidden",
-        ),
-        Rule(
-            "!has(self.credentials) || !has(self.postgresql) || has(self.credentials.basic)",
-            "postgresql takes credentials.basic (or a client certificate alone)",
-            lambda s: not s.credentials or not s.postgresql or s.credentials.basic is not None,
-            ".credentials",
-        ),
-        Rule(
-            "!has(self.credentials) || !has(self.nats) || has(self.credentials.basic) || has(self.credentials.bearer)"
-            " || has(self.credentials.nkey)",
-            "nats takes credentials.basic, bearer or nkey",
-            lambda s: (
-                not s.credentials
-                or not s.nats
-                or bool(s.credentials.basic or s.credentials.bearer or s.credentials.nkey)
-            ),
-            ".credentials",
-        ),
-        Rule(
-            "!has(self.credentials) || !has(self.http) || !has(self.credentials.nkey)",
-            "http takes credentials.basic, bearer, apiKey or oauth2ClientCredentials",
-            lambda s: not s.credentials or not s.http or s.credentials.nkey is None,
-            ".credentials",
         ),
         Rule(
             "!has(self.credentials) || !has(self.credentials.oauth2ClientCredentials)"
@@ -233,28 +194,21 @@ class ServiceConnectionSpec(Model):
             ".credentials.oauth2ClientCredentials.tokenUrl",
             "FieldValueForbidden",
         ),
-        Rule(
-            "!has(self.healthCheck) || !has(self.healthCheck.http) || has(self.http)",
-            "healthCheck.http goes with http",
-            lambda s: not s.health_check or not s.health_check.http or s.http is not None,
-            ".healthCheck.http",
-        ),
-        Rule(
-            "has(self.http) == has(oldSelf.http) && has(self.postgresql) == has(oldSelf.postgresql)"
-            " && has(self.nats) == has(oldSelf.nats)",
-            "the type of a connection can't be changed: make another ServiceConnection",
-            reason="FieldValueForbidden",
-        ),
     )
     description: Annotated[str, Field(max_length=4096)] | None = Field(default=None, description="What it is for.")
-    http: Http | None = Field(default=None, description="An HTTP API.")
-    postgresql: Postgresql | None = Field(default=None, description="A PostgreSQL database.")
-    nats: Nats | None = Field(default=None, description="A NATS server.")
-    tls: TlsSpec | None = Field(default=None, description="How it is trusted. TLS is always used unless allowInsecure.")
-    allow_insecure: bool = Field(default=False, description="Allow plain text. The status says so.")
+    tls: TlsSpec | None = Field(default=None, description="How it is trusted.")
+    allow_insecure: bool = Field(
+        default=False, description="Allow plain text, for which the URL or tls.mode asks. The status says so."
+    )
     credentials: Credentials | None = Field(default=None, description="What proves who we are.")
     health_check: HealthCheck | None = Field(default=None, description="How it is probed.")
-    consumers: Annotated[list[Consumer], Field(max_length=16)] = Field(
+    consumers: Annotated[
+        list[Consumer],
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(
         default_factory=list,
         description="Pods of this namespace that may connect to this and DNS only: they get an egress NetworkPolicy.",
     )
@@ -298,36 +252,29 @@ class ServiceConnection(Resource[ServiceConnectionSpec]):
     kind: str = "ServiceConnection"
 
     @property
-    def type(self) -> Type:
+    def type(self) -> str:
         """Which member of the union is set."""
-        spec = self.spec
-        return "http" if spec.http else "postgresql" if spec.postgresql else "nats"
+        return self.spec.member[0]
+
+    @property
+    def member(self) -> Member:
+        """The member that is set."""
+        return self.spec.member[1]
 
     @property
     def host(self) -> str:
         """Host name or address."""
-        spec = self.spec
-        if spec.http:
-            return urlsplit(spec.http.url).hostname or ""
-        system = spec.postgresql or spec.nats
-        return system.host if system else ""
+        return self.member.address[0]
 
     @property
     def port(self) -> int:
         """Port."""
-        spec = self.spec
-        if spec.http:
-            parts = urlsplit(spec.http.url)
-            return parts.port or (443 if parts.scheme == "https" else 80)
-        system = spec.postgresql or spec.nats
-        return system.port if system else 0
+        return self.member.address[1]
 
     @property
     def encrypted(self) -> bool:
-        """Whether TLS is used: always, unless plain text was asked for and nothing is said of TLS."""
-        if self.spec.http:
-            return self.spec.http.url.startswith("https://")
-        return not self.spec.allow_insecure or self.spec.tls is not None
+        """Whether TLS is used."""
+        return self.member.encrypted(self.spec.tls is None or self.spec.tls.mode != "Disable")
 
     @property
     def oauth2(self) -> OAuth2ClientCredentials | None:

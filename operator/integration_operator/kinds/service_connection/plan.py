@@ -95,27 +95,20 @@ def plan(connection: ServiceConnection, world: World, now: datetime) -> Plan:
 
 
 def _binding(connection: ServiceConnection, world: World, token: neutral.Token | None) -> Binding:
-    spec = connection.spec
-    host, port = connection.host, connection.port
-    bracketed = f"[{host}]" if ":" in host else host
-    uris = {
-        "http": spec.http.url if spec.http else "",
-        "postgresql": f"postgresql://{bracketed}:{port}/{spec.postgresql.database}" if spec.postgresql else "",
-        "nats": f"{'tls' if connection.encrypted else 'nats'}://{bracketed}:{port}",
-    }
-    alone = spec.postgresql and not spec.credentials and world.certificate
+    spec, member = connection.spec, connection.member
+    alone = member.named_by_certificate and not spec.credentials and world.certificate
     binding = Binding(
         type=connection.type,
         provider="integration-operator",
-        host=host,
-        port=str(port),
-        uri=uris[connection.type],
-        database=spec.postgresql.database if spec.postgresql else None,
+        host=connection.host,
+        port=str(connection.port),
+        uri=member.uri(connection.encrypted),
         username=neutral.common_name(world.certificate) if alone and world.certificate else None,
         server_name=spec.tls.server_name if spec.tls else None,
         ca_crt=world.ca,
         tls_crt=world.certificate,
         tls_key=world.key,
+        **member.entries(),
     )
     return neutral.with_credentials(binding, *_secrets(connection, world), token=token)
 
@@ -227,9 +220,8 @@ def _secret(connection: ServiceConnection, binding: Binding) -> Manifest:
 
 
 def _status(connection: ServiceConnection, world: World) -> dict[str, object]:
-    host = f"[{connection.host}]" if ":" in connection.host else connection.host
     users = sorted({c.key for c in world.used_by})[:64]
-    status: dict[str, object] = {"type": connection.type, "endpoint": f"{host}:{connection.port}"}
+    status: dict[str, object] = {"type": connection.type, "endpoint": connection.member.authority}
     if not connection.encrypted or (connection.oauth2 and connection.oauth2.token_url.startswith("http://")):
         status["plainText"] = True
     if any((c["kind"], c["metadata"]["name"]) == ("Secret", connection.binding_name) for c in world.live):

@@ -25,8 +25,8 @@ from integration_operator.drivers.gateways.envoy_gateway.objects import child_na
 
 DRIVER = EnvoyGateway()
 PARTNER = ConnectionBackend(
-    "billing", "finance", "billing.example.com", 443, server_name="billing.example.com", header="Authorization",
-    header_value="Bearer 5ecret", ca="PEM", certificate="PEM", key="KEY",
+    "billing", "finance", "billing.example.com", 443, ("192.0.2.7",), server_name="billing.example.com",
+    header="Authorization", header_value="Bearer 5ecret", ca="PEM", certificate="PEM", key="KEY",
 )  # fmt: skip
 V1 = Version("v1", Match("/v1"), (ServiceBackend("orders", 8080),))
 
@@ -84,6 +84,8 @@ CHANGES: dict[str, Route] = {
     "limit": route(traffic=Traffic(rate_limit=(1, 1.0))),
     "cors": route(traffic=Traffic(cors=Cors(("https://a.example.com",)))),
     "partner": route(replace(V1, backends=(PARTNER,))),
+    "partner's host": route(replace(V1, backends=(replace(PARTNER, host="b.example.com"),))),
+    "partner's port": route(replace(V1, backends=(replace(PARTNER, port=444),))),
     "partner's ca": route(replace(V1, backends=(replace(PARTNER, ca="other"),))),
 }
 
@@ -91,6 +93,31 @@ CHANGES: dict[str, Route] = {
 def test_every_change_has_a_mark_of_its_own() -> None:
     marks = [DRIVER.render(changed).marks["v1"].ask for changed in (route(), *CHANGES.values())]
     assert len(set(marks)) == len(marks)
+
+
+def endpoints(*addresses: str) -> list[str]:
+    rendered = DRIVER.render(route(replace(V1, backends=(replace(PARTNER, addresses=addresses),))))
+    (backend,) = (o for o in rendered.objects if o["kind"] == "Backend")
+    assert "fqdn" not in json.dumps(backend)
+    return [endpoint["ip"]["address"] for endpoint in backend["spec"]["endpoints"]]
+
+
+def test_a_name_with_both_kinds_of_addresses_is_asked_at_those_that_every_node_reaches() -> None:
+    assert endpoints("192.0.2.1", "192.0.2.2", "2001:db8::1:2:3") == ["192.0.2.1", "192.0.2.2"]
+    assert endpoints("2001:db8::1:2:3") == ["2001:0db8:0000:0000:0000:0001:0002:0003"]
+    assert len(endpoints(*(f"192.0.2.{n}" for n in range(100)))) == 16
+
+
+def test_another_address_of_a_name_is_no_other_configuration() -> None:
+    one, other = (
+        DRIVER.render(route(replace(V1, backends=(replace(PARTNER, addresses=addresses),))))
+        for addresses in (("192.0.2.1",), ("192.0.2.2", "192.0.2.3"))
+    )
+    assert one.marks == other.marks
+    assert one.objects != other.objects
+    assert DRIVER.addresses(other.objects) == {
+        ("finance", "billing", "billing.example.com"): ("192.0.2.2", "192.0.2.3")
+    }
 
 
 def test_versions_have_marks_of_their_own() -> None:

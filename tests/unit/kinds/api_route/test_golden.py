@@ -17,7 +17,7 @@ import yaml
 
 from integration_operator.core.plan import Outcome
 from integration_operator.kinds.api_route import KIND
-from integration_operator.kinds.api_route.plan import Reason
+from integration_operator.kinds.api_route.reasons import Reason
 from tests.unit.kinds.golden import Case, cases, compare, decide, load
 
 CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"

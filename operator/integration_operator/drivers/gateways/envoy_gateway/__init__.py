@@ -49,6 +49,10 @@ class EnvoyGateway:
         """See drivers.gateway.GatewayDriver."""
         return live.standing(live_objects)
 
+    def addresses(self, live_objects: Iterable[Manifest]) -> Mapping[tuple[str, str, str], tuple[str, ...]]:
+        """See drivers.gateway.GatewayDriver."""
+        return live.addresses(live_objects)
+
     def service_selector(self, name: str, namespace: str) -> dict[str, str]:
         """See drivers.gateway.GatewayDriver."""
         return {

@@ -4,9 +4,9 @@ All of it stands in the route's own namespace, as the gateway wants it.
 """
 
 from base64 import b64encode
+from ipaddress import ip_address
 from typing import Any
 
-from integration_operator.core.binding import is_address
 from integration_operator.core.plan import Identity, Manifest
 from integration_operator.drivers.gateway import ConnectionBackend, Route
 from integration_operator.drivers.gateways.envoy_gateway.objects import (
@@ -14,8 +14,12 @@ from integration_operator.drivers.gateways.envoy_gateway.objects import (
     ENVOY_API,
     ENVOY_GROUP,
     GATEWAY_API,
+    HOST,
     child_name,
 )
+
+MOST_ADDRESSES = 16
+"""Of one name: more share its requests no better."""
 
 
 def connections_of(route: Route) -> list[ConnectionBackend]:
@@ -62,9 +66,9 @@ def _name(route: Route, backend: ConnectionBackend, *parts: str) -> str:
 
 
 def _backend(route: Route, backend: ConnectionBackend) -> Manifest:
-    where = {"ip": {"address": backend.host}} if is_address(backend.host) else {"fqdn": {"hostname": backend.host}}
-    ((kind, address),) = where.items()
-    spec: dict[str, Any] = {"endpoints": [{kind: {**address, "port": backend.port}}]}
+    spec: dict[str, Any] = {
+        "endpoints": [{"ip": {"address": a, "port": backend.port}} for a in _reached(backend.addresses)]
+    }
     if backend.tls and backend.certificate:
         reference = {"group": "", "kind": "Secret", "name": _name(route, backend, "client")}
         spec["tls"] = {"clientCertificateRef": reference}
@@ -73,10 +77,17 @@ def _backend(route: Route, backend: ConnectionBackend) -> Manifest:
         "kind": "Backend",
         "metadata": {
             "name": _name(route, backend),
-            "annotations": {CONNECTION: f"{backend.namespace}/{backend.name}"},
+            "annotations": {CONNECTION: f"{backend.namespace}/{backend.name}", HOST: backend.host},
         },
         "spec": spec,
     }
+
+
+def _reached(addresses: tuple[str, ...]) -> list[str]:
+    """Those of IPv4 where there are any: from a node without IPv6 each request to another would fail."""
+    found = [ip_address(address) for address in addresses]
+    fours = [ip for ip in found if ip.version == 4]
+    return [ip.exploded for ip in (fours or found)[:MOST_ADDRESSES]]  # shortened ones it takes only in part
 
 
 def _tls_policy(route: Route, backend: ConnectionBackend) -> Manifest:

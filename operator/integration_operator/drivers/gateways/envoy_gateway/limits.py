@@ -7,7 +7,6 @@ from integration_operator.drivers.gateway import ConnectionBackend, Route, Versi
 from integration_operator.drivers.gateways.envoy_gateway.connections import connections_of
 from integration_operator.drivers.gateways.envoy_gateway.policies import UNITS
 
-MOST_BYTES = 2**32 - 1
 FRAMING = {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "te", "trailer", "upgrade"}
 """Headers that say where a request goes and where it ends: no credential may stand in them."""
 
@@ -18,8 +17,6 @@ def refusals(route: Route) -> list[str]:
     traffic = route.traffic
     if traffic.rate_limit and traffic.rate_limit[1] not in UNITS:
         found.append("traffic.rateLimit.period must be 1s, 1m, 1h or 24h: the gateway counts in these")
-    if traffic.max_request_bytes and traffic.max_request_bytes > MOST_BYTES:
-        found.append("traffic.maxRequestBytes must be below 4Gi: the gateway holds a body in memory to measure it")
     found += [problem for version in route.versions for problem in _version(version)]
     found += [problem for connection in connections_of(route) for problem in _connection(connection)]
     return found
@@ -36,8 +33,6 @@ def _version(version: Version) -> list[str]:
 def _connection(backend: ConnectionBackend) -> list[str]:
     name = f"ServiceConnection {backend.namespace}/{backend.name}"
     found = []
-    if not is_address(backend.host) and "." not in backend.host.rstrip("."):
-        found.append(f"{name}: the gateway needs a host name with a dot, not {backend.host}")
     if backend.tls and is_address(backend.server_name):
         found.append(f"{name}: the gateway checks names, not addresses, in certificates: set its tls.serverName")
     if backend.header is not None and (not HEADER.fullmatch(backend.header) or backend.header.lower() in FRAMING):

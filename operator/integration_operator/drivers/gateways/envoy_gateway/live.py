@@ -6,7 +6,7 @@ from typing import Any
 from integration_operator.core.plan import Manifest
 from integration_operator.drivers.gateway import Match, Rendered, Standing, Verdict
 from integration_operator.drivers.gateways.envoy_gateway.marks import unmarked
-from integration_operator.drivers.gateways.envoy_gateway.objects import CONFIGURATION, CONNECTION, CONTROLLER
+from integration_operator.drivers.gateways.envoy_gateway.objects import CONFIGURATION, CONNECTION, CONTROLLER, HOST
 
 JUDGED = {"HTTPRoute", "BackendTrafficPolicy", "SecurityPolicy", "BackendTLSPolicy", "Backend"}
 """Kinds whose status the controller writes; a filter that is wrong shows in the route's."""
@@ -116,4 +116,16 @@ def _connections_by_backend(live: Iterable[Manifest]) -> dict[str, tuple[str, st
         if manifest["kind"] == "Backend" and "/" in connection:
             namespace, _, name = connection.partition("/")
             found[manifest["metadata"]["name"]] = (namespace, name)
+    return found
+
+
+def addresses(live: Iterable[Manifest]) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """By namespace, name and host of the ServiceConnections that Backends stand for."""
+    found = {}
+    for manifest in live:
+        annotations = manifest["metadata"].get("annotations") or {}
+        if manifest["kind"] == "Backend" and "/" in annotations.get(CONNECTION, "") and HOST in annotations:
+            namespace, _, name = annotations[CONNECTION].partition("/")
+            endpoints = manifest["spec"].get("endpoints") or ()
+            found[namespace, name, annotations[HOST]] = tuple(e["ip"]["address"] for e in endpoints if "ip" in e)
     return found

@@ -68,8 +68,16 @@ def _answering(manifest: Manifest, header: dict[str, str]) -> Manifest:
 
 
 def _public(manifest: Manifest) -> Manifest:
-    """What may go into a digest that others can read: a Secret only by name."""
-    return manifest["metadata"] if manifest["kind"] == "Secret" else manifest
+    """What makes a configuration, and may go into a digest that others can read.
+
+    A Secret only by name; a Backend without its addresses, which come and go as the name's do.
+    """
+    if manifest["kind"] == "Secret":
+        return manifest["metadata"]  # type: ignore[no-any-return]
+    if manifest["kind"] == "Backend":
+        ports = sorted({endpoint["ip"]["port"] for endpoint in manifest["spec"]["endpoints"]})
+        return {**manifest, "spec": {**manifest["spec"], "endpoints": ports}}
+    return manifest
 
 
 def _digest(value: Any) -> str:

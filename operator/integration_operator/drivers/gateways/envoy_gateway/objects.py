@@ -16,6 +16,8 @@ CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
 
 CONNECTION = f"{GROUP}/connection"
 """Annotation on a Backend: namespace/name of the ServiceConnection that it stands for."""
+HOST = f"{GROUP}/host"
+"""Annotation on a Backend: the host name (or address) whose addresses it has."""
 CONFIGURATION = f"{GROUP}/configuration"
 """Annotation on an HTTPRoute: digest of everything that was rendered with it."""
 
