@@ -105,7 +105,7 @@ class OidcProbe:
             "GET",
             url,
             rules=self._rules,
-            context=replace(tls, server_name=host).context(),
+            context=await replace(tls, server_name=host).context(),
             timeout=timeout,
             headers={"Accept": "application/json"},
         )
