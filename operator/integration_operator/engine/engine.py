@@ -75,6 +75,7 @@ class Engine:
         self._mirrors = Mirrors(
             cluster,
             self._mirrored,
+            self._noted,
             children=[c for kind in self._kinds.values() for c in kind.children],
             namespaces=settings.watch_namespaces,
             unwatched=() if settings.watch_secrets else (Gvk("v1", "Secret"),),
@@ -139,10 +140,13 @@ class Engine:
         for key in self._dependencies.readers(dependency):
             self._queue.add(key)
 
-    def _mirrored(self, gvk: Gvk, name: Name, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+    def _noted(self, gvk: Gvk, name: Name) -> None:
         namespace, short = name
         self._changed(object_dependency(gvk.api_version, gvk.kind, namespace, short))
         self._changed(list_dependency(gvk.api_version, gvk.kind, namespace))
+
+    def _mirrored(self, gvk: Gvk, name: Name, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+        self._noted(gvk, name)
         for owner in {owner_of(meta) for meta in (before, after) if meta}:
             if owner is not None and owner.kind in self._kinds:
                 self._queue.add(owner)

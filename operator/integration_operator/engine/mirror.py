@@ -34,7 +34,8 @@ Name = tuple[str, str]
 class Mirror:
     """Objects as compact JSON without managed fields: a twentieth of what parsed ones take.
 
-    `changed(gvk, name, before, after)` is called with metadata for every change, None for absent.
+    `changed(gvk, name, before, after)` is called with metadata for every change, None for absent; `noted(gvk, name)`
+    for one's own write, which is news for others only.
     """
 
     def __init__(
@@ -42,13 +43,14 @@ class Mirror:
         cluster: Cluster,
         gvk: Gvk,
         changed: Callable[[Gvk, Name, dict[str, Any] | None, dict[str, Any] | None], None],
+        noted: Callable[[Gvk, Name], None] = lambda *_: None,
         *,
         namespaces: tuple[str, ...] = (),
         labelled: bool = False,
     ) -> None:
         self.gvk = gvk
         self.synced = asyncio.Event()
-        self._cluster, self._changed = cluster, changed
+        self._cluster, self._changed, self._noted = cluster, changed, noted
         self._scopes: tuple[str | None, ...] = namespaces or (None,)
         self._pending = set(self._scopes)
         self._params = {"labelSelector": f"{MANAGED_BY}={MANAGER}"} if labelled else {}
@@ -96,6 +98,7 @@ class Mirror:
         past = self._past.get(name[0] if name[0] in self._scopes else None, 0)
         if _version(obj) > max(past, _version(known) if known else 0):
             self._store(name, obj)
+            self._noted(self.gvk, name)
 
     async def _follow(self, scope: str | None) -> None:
         delay = 0.1

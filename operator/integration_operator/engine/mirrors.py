@@ -20,12 +20,13 @@ class Mirrors:
         self,
         cluster: Cluster,
         changed: Callable[[Gvk, Name, dict[str, Any] | None, dict[str, Any] | None], None],
+        noted: Callable[[Gvk, Name], None],
         *,
         children: Iterable[tuple[str, str]],
         namespaces: tuple[str, ...] = (),
         unwatched: Iterable[Gvk] = (),
     ) -> None:
-        self._cluster, self._changed, self._namespaces = cluster, changed, namespaces
+        self._cluster, self._changed, self._noted, self._namespaces = cluster, changed, noted, namespaces
         self._children = frozenset(Gvk(*c) for c in children)
         self._unwatched = frozenset(unwatched)
         self._mirrors: dict[Gvk, Mirror] = {}
@@ -50,6 +51,7 @@ class Mirrors:
                 self._cluster,
                 gvk,
                 self._changed,
+                self._noted,
                 namespaces=self._namespaces,
                 labelled=gvk in self._children and gvk not in METADATA_ONLY,
             )

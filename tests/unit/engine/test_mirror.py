@@ -32,8 +32,9 @@ class Script:
             yield await self.events.get()
 
 
-async def mirrored(script: Script, seen: list[Any]) -> Mirror:
-    mirror = Mirror(cast(Cluster, script), GVK, lambda *change: seen.append(change))
+async def mirrored(script: Script, seen: list[Any], noted: list[Any] | None = None) -> Mirror:
+    told = noted if noted is not None else list[Any]()
+    mirror = Mirror(cast(Cluster, script), GVK, lambda *change: seen.append(change), lambda *own: told.append(own))
     mirror.start()
     await mirror.synced.wait()
     return mirror
@@ -45,10 +46,11 @@ async def after(seen: list[Any], count: int) -> None:
             await asyncio.sleep(0)
 
 
-async def test_an_own_write_is_no_surprise_and_is_not_undone_by_older_events() -> None:
-    script, seen = Script(), list[Any]()
-    mirror = await mirrored(script, seen)
+async def test_an_own_write_is_news_for_others_only_and_is_not_undone_by_older_events() -> None:
+    script, seen, noted = Script(), list[Any](), list[Any]()
+    mirror = await mirrored(script, seen, noted)
     mirror.note(thing(14))
+    assert noted == [(GVK, NAME)]
     script.events.put_nowait(("MODIFIED", thing(12)))
     script.events.put_nowait(("MODIFIED", thing(14)))
     script.events.put_nowait(("MODIFIED", thing(15)))
