@@ -80,6 +80,8 @@ class EngineReader:
         self.environment = environment
         self.read: set[Dependency] = set()
         self.again_in: float | None = None
+        self.unsettled: set[str] = set()
+        """Checks that had found nothing yet when they were asked about."""
         self._key, self._cluster, self._mirrors = key, cluster, mirrors
         self._objects, self._checks, self._resolver = objects, checks, resolver
         self._drivers, self._children = drivers, children
@@ -179,7 +181,10 @@ class EngineReader:
 
     def outcome(self, check: str) -> Outcome | None:
         """See core.ports.Reader."""
-        return self._checks.outcome(self._key, check)
+        found = self._checks.outcome(self._key, check)
+        if found is None:
+            self.unsettled.add(check)
+        return found
 
     def _depend(self, dependency: Dependency) -> None:
         """Before it is read: what changes while it is read must not be missed."""

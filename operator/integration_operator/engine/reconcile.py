@@ -1,6 +1,6 @@
 """One object, one pass: look, plan, apply, status. Every pass ends in a condition, a timer or a back-off."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from integration_operator.core.errors import Forbidden, IntegrationError, Invalid, NotLeading, UserError
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import GROUP, Resource
-from integration_operator.core.plan import Condition, External, Manifest, Plan, with_ready
+from integration_operator.core.plan import Check, Condition, External, Manifest, Plan, with_ready
 from integration_operator.core.ports import Key
 from integration_operator.engine import audit, metrics, status
 from integration_operator.engine.apply import Applier, NameTaken
@@ -113,7 +113,8 @@ class Reconciler:
         raw, plan, failure = await self._carry_out(key, kind, raw, resource, plan)
         self._checks.want(key, resource.metadata.uid, plan.checks)
         done = failure is None and plan.external is not None
-        await self._status(key, raw, plan, records(plan.external or ()) if done else recorded(raw))
+        known = records(plan.external or ()) if done else recorded(raw)
+        await self._status(key, raw, plan, known, reader.unsettled)
         if failure is not None and failure.retry:
             return Result(error=failure)
         if isinstance(failure, NameTaken):
@@ -211,14 +212,19 @@ class Reconciler:
         new = status.unknown(raw.get("status") or {}, reason, message, raw["metadata"].get("generation", 0), now)
         await self._write(key, raw, new, now)
 
-    async def _status(self, key: Key, raw: Manifest, plan: Plan, known: tuple[Record, ...]) -> None:
-        """`known` is what is on record of things outside."""
+    async def _status(
+        self, key: Key, raw: Manifest, plan: Plan, known: tuple[Record, ...], unsettled: Collection[str] = ()
+    ) -> None:
+        """`known` is what is on record of things outside, `unsettled` names checks that the plan did not know yet."""
         now = datetime.now(UTC)
         old = raw.get("status") or {}
         generation = raw["metadata"].get("generation", 0)
-        awaited = any(c.first_at is None and self._checks.outcome(key, c.name) is None for c in plan.checks)
+        awaited = any(c.first_at is None and (c.name in unsettled or self._unsettled(key, c)) for c in plan.checks)
         new = status.merge(old, {**plan.status, **as_status(known)}, plan.conditions, generation, now, awaited=awaited)
         await self._write(key, raw, new, now)
+
+    def _unsettled(self, key: Key, check: Check) -> bool:
+        return self._checks.outcome(key, check.name) is None
 
     async def _write(self, key: Key, raw: Manifest, new: Mapping[str, Any], now: datetime) -> None:
         old = raw.get("status") or {}

@@ -7,9 +7,10 @@ from integration_operator.core.addresses import Outbound
 from integration_operator.core.kind import Kind
 from integration_operator.drivers.base import Driver
 from integration_operator.drivers.gateways.envoy_gateway import EnvoyGateway
+from integration_operator.drivers.probes.claims import ClaimsProbe
 from integration_operator.kinds import api_route, identity_federation, service_connection
 
 KINDS: tuple[Kind[Any, Any], ...] = (api_route.KIND, identity_federation.KIND, service_connection.KIND)
 
-GATEWAYS: tuple[Callable[[Outbound], Driver], ...] = (EnvoyGateway,)
-"""All that a plan asks of drivers; `registry.drivers` has the others as well."""
+LOCAL: tuple[Callable[[Outbound], Driver], ...] = (ClaimsProbe, EnvoyGateway)
+"""Drivers that connect to nothing: all that a plan asks; `registry.drivers` has the others as well."""

@@ -11,6 +11,7 @@ import pytest
 
 from dev.pki import Authority
 from integration_operator.core.model import GROUP
+from integration_operator.registry import KINDS
 from tests.api.cli.cluster import SYSTEM, Server, namespace, operating, secret
 from tests.api.cli.test_diff import READ, connection, route
 from tests.api.kube import until
@@ -124,7 +125,8 @@ def test_a_healthy_installation_is_well_and_each_harm_is_found(server: Server, c
         (level, what) for level, what in well if not what.startswith(("ApiRoute", "ServiceConnection", "egress"))
     ]
     assert {level for level, _ in general} == {"ok"}, general
-    assert len(general) == 11
+    assert len([what for _, what in general if what.startswith("CRD ")]) == len(KINDS)
+    assert len(general) == 9 + len(KINDS)
 
     server.apply(envoy_configuration(False))
     server.kubectl("-n", SYSTEM, "delete", "clienttrafficpolicy", "public")

@@ -132,9 +132,9 @@ async def test_one_that_is_ready_ends_well_until_a_change_that_nobody_has_judged
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("nothing", "-n", "default"), 1, "no ApiRoute or ServiceConnection named nothing in namespace default"),
-        (("-n", "nowhere"), 0, "no ApiRoute or ServiceConnection in namespace nowhere"),
-        (("-k", "pod"), 1, "no kind pod: there are ApiRoute, ServiceConnection"),
+        (("nothing", "-n", "default"), 1, "no integration named nothing in namespace default"),
+        (("-n", "nowhere"), 0, "no integration in namespace nowhere"),
+        (("-k", "pod"), 1, "no kind pod: there are ApiRoute, "),
         (("--wait", "PT5S"), 1, "write a duration in Go style"),
         (("--context", "none"), 1, "no way to the cluster"),
     ],

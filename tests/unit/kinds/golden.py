@@ -28,7 +28,7 @@ from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION, Resource, format_duration
 from integration_operator.core.plan import Manifest, Outcome, Plan
 from integration_operator.core.ports import Claimant, Environment, Key
-from integration_operator.registry import GATEWAYS, KINDS
+from integration_operator.registry import KINDS, LOCAL
 
 R = TypeVar("R", bound="Resource[Any]")
 Case = dict[str, Any]
@@ -138,7 +138,7 @@ class CaseReader:
         )
 
     def driver(self, name: str) -> object | None:
-        made = [make(AddressRules()) for make in GATEWAYS]
+        made = [make(AddressRules()) for make in LOCAL]
         return next((d for d in made if d.name == name), None)
 
     def claimants(self, claim: str) -> tuple[Claimant, ...]:

@@ -82,7 +82,7 @@ class Preview:
 
     def __init__(self, environment: Environment, beyond: Beyond, placeholders: Placeholders, now: datetime) -> None:
         self.environment, self.placeholders, self.now = environment, placeholders, now
-        self.drivers: dict[str, object] = {d.name: d for d in (make(AddressRules()) for make in registry.GATEWAYS)}
+        self.drivers: dict[str, object] = {d.name: d for d in (make(AddressRules()) for make in registry.LOCAL)}
         self.assumptions = Assumptions(self.placeholders, environment.gateway_controller)
         self.problems: list[Problem] = []
         self._beyond = beyond

@@ -45,7 +45,7 @@ async def status(request: Request) -> int:
             found = await _until_ready(cluster, kinds, namespace, request.name, seconds)
     if not found.standings:
         where = f"namespace {namespace}" if namespace else "any namespace"
-        what = " or ".join(kind.name for kind in kinds)
+        what = kinds[0].name if len(kinds) == 1 else "integration"
         if request.name:
             raise Failure(f"no {what} named {request.name} in {where}")
         note(f"no {what} in {where}")
