@@ -6,6 +6,9 @@ from typing import Any
 
 from integration_operator.core.plan import Condition
 
+PENDING = "Pending"
+"""The reason of what waits for an answer that is on its way."""
+
 EPOCH = "1970-01-01T00:00:00Z"
 """When the CRD's default conditions say they began: never, that is."""
 
@@ -35,7 +38,7 @@ def merge(
 
 
 def _known(old: Mapping[str, Any] | None, new: dict[str, Any]) -> dict[str, Any]:
-    if old is None or new["status"] != "Unknown" or old["status"] == "Unknown":
+    if old is None or new["status"] != "Unknown" or (old["status"] == "Unknown" and new["reason"] != PENDING):
         return new
     return dict(old) if old.get("observedGeneration") == new["observedGeneration"] else new
 

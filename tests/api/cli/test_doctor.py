@@ -121,9 +121,7 @@ def test_a_cluster_with_nothing_installed_is_told_what_is_missing(bare: Server) 
 def test_a_healthy_installation_is_well_and_each_harm_is_found(server: Server, certificate: dict[str, Any]) -> None:
     server.apply(*installed(), lease(), certificate)
     well = [(f["level"], f["what"]) for f in examined(server).json if f["what"].split(":")[0] != "objects"]
-    general = [
-        (level, what) for level, what in well if not what.startswith(("ApiRoute", "ServiceConnection", "egress"))
-    ]
+    general = [(level, what) for level, what in well if not what.startswith((*(kind.name for kind in KINDS), "egress"))]
     assert {level for level, _ in general} == {"ok"}, general
     assert len([what for _, what in general if what.startswith("CRD ")]) == len(KINDS)
     assert len(general) == 9 + len(KINDS)

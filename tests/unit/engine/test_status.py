@@ -54,6 +54,16 @@ def test_what_was_found_stands_until_it_can_be_found_again() -> None:
     assert [c["reason"] for c in after["conditions"]] == ["Connected", "RefNotFound"]
 
 
+def test_that_it_could_not_be_told_why_stands_too_until_it_is_known_again() -> None:
+    untold = [Condition("JWKSFetchValid", None, "DiscoveryFailed"), Condition("Ready", False, "Timeout")]
+    before = status.merge({}, {}, untold, 1, EARLY)
+    awaiting = [Condition("JWKSFetchValid", None, "Pending"), Condition("Ready", None, "Pending")]
+    assert status.merge(before, {}, awaiting, 1, LATE, awaited=True) == before
+    other = [Condition("JWKSFetchValid", None, "Unreachable"), Condition("Ready", None, "Unreachable")]
+    after = status.merge(before, {}, other, 1, LATE, awaited=True)
+    assert [c["reason"] for c in after["conditions"]] == ["Unreachable", "Timeout"]
+
+
 def _merged(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
