@@ -113,12 +113,13 @@ class Reconciler:
         raw, plan, failure = await self._carry_out(key, kind, raw, resource, plan)
         self._checks.want(key, resource.metadata.uid, plan.checks)
         done = failure is None and plan.external is not None
+        if isinstance(failure, NameTaken):
+            # Before the status tells of it: who reads that may free the name at once.
+            self._dependencies.remember(key, {*reader.read, failure.taken})
         known = records(plan.external or ()) if done else recorded(raw)
         await self._status(key, raw, plan, known, reader.unsettled)
         if failure is not None and failure.retry:
             return Result(error=failure)
-        if isinstance(failure, NameTaken):
-            self._dependencies.remember(key, {*reader.read, failure.taken})
         again_in = UNSEEN_SECONDS if failure or self._applier.unseen(plan.children or ()) else None
         outside = EXTERNAL_SECONDS if plan.external else None
         return Result(again_in=_soonest(reader.again_in, again_in, outside, _until(plan.requeue_at)))

@@ -125,6 +125,7 @@ async def test_keys_follow_the_provider_and_outlive_it(kube: Kube, operator: Ope
             await op.quiet()
     async with operating(operator) as op:
         found = await judged(kube, "DiscoveryValid", "False", "ConnectionRefused")
+        await judged(kube, "JWKSFetchValid", "Unknown", "DiscoveryFailed")  # once the examples were tried, too
         assert await kids(kube) == ["ec"]
         assert [key["kid"] for key in found["status"]["keys"]] == ["ec"]
         await op.quiet()
