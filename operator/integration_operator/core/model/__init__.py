@@ -2,6 +2,7 @@
 
 from integration_operator.core.model.references import (
     AllowedNamespaces,
+    CaRef,
     KeyRef,
     LabelRequirement,
     LabelSelector,
@@ -60,6 +61,7 @@ __all__ = [
     "VERSION",
     "AllowedNamespaces",
     "Between",
+    "CaRef",
     "ConditionStatus",
     "DataKey",
     "Duration",

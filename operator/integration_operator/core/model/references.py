@@ -31,6 +31,14 @@ class KeyRef(Model):
     key: DataKey = Field(description="Key in its data.")
 
 
+class CaRef(Model):
+    """Certificates of authorities, as PEM, in a Secret or ConfigMap of the same namespace."""
+
+    kind: Literal["Secret", "ConfigMap"] = Field(default="Secret", description="Where it is kept.")
+    name: Name = Field(description="Name of the Secret or ConfigMap.")
+    key: DataKey = Field(default="ca.crt", description="Key in its data.")
+
+
 class LabelRequirement(Model):
     """As `matchExpressions` of a Kubernetes label selector."""
 

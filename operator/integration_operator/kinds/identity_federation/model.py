@@ -1,6 +1,6 @@
 """Spec and status of an IdentityFederation; mappings and rules as in Kubernetes' AuthenticationConfiguration."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -8,12 +8,10 @@ from integration_operator.core.model import (
     PORT_IN_URL,
     AllowedNamespaces,
     Between,
-    DataKey,
+    CaRef,
     Duration,
-    KeyRef,
     Matching,
     Model,
-    Name,
     Resource,
     Rule,
     Status,
@@ -34,21 +32,6 @@ Expression = Annotated[str, Field(min_length=1, max_length=4096)]
 ClaimName = Annotated[str, Matching(r"^[^\x00-\x1f\x7f]+$", "write the name of a claim, as email", limit=256)]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Values = Annotated[list[Annotated[str, Field(min_length=1, max_length=1024)]], Field(max_length=256)]
-
-
-class CaRef(Model):
-    """A CA certificate in a Secret or ConfigMap."""
-
-    kind: Literal["Secret", "ConfigMap"] = Field(default="Secret", description="Where it is kept.")
-    name: Name = Field(description="Name of the Secret or ConfigMap.")
-    key: DataKey = Field(default="ca.crt", description="Key in its data.")
-
-
-class Client(Model):
-    """A client of the provider that may ask for tokens for itself (client credentials)."""
-
-    client_id_ref: KeyRef = Field(description="The client's id.")
-    client_secret_ref: KeyRef = Field(description="The client's secret.")
 
 
 class Oidc(Model):

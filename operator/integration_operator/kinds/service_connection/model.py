@@ -8,7 +8,7 @@ from integration_operator.core.binding import binding_name
 from integration_operator.core.model import (
     AllowedNamespaces,
     Between,
-    DataKey,
+    CaRef,
     Duration,
     HttpsOrHttpUrl,
     KeyRef,
@@ -16,7 +16,6 @@ from integration_operator.core.model import (
     LocalRef,
     Matching,
     Model,
-    Name,
     Resource,
     Rule,
     Status,
@@ -25,14 +24,6 @@ from integration_operator.core.model import (
 from integration_operator.kinds.service_connection import members
 from integration_operator.kinds.service_connection.members import Members
 from integration_operator.kinds.service_connection.members.base import Host, Member
-
-
-class CaRef(Model):
-    """Certificates of authorities, as PEM."""
-
-    kind: Literal["Secret", "ConfigMap"] = Field(default="Secret", description="Where it is kept.")
-    name: Name = Field(description="Name of the Secret or ConfigMap.")
-    key: DataKey = Field(default="ca.crt", description="Key in its data.")
 
 
 class TlsSpec(Model):
