@@ -54,8 +54,8 @@ def registry(engine: Engine, cluster: Cluster, kinds: Iterable[Kind[Any, Any]]) 
 class _NoDiffs(kopf.DiffBaseStorage):
     """Change handlers compare objects with an older self; we have none, and spare the copy of every object."""
 
-    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:
-        return kopf.BodyEssence()
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> Any:
+        return None  # an empty BodyEssence would be copied for each event
 
     def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:
         return None

@@ -31,7 +31,8 @@ def merge(
     as it was found for this very generation.
     """
     before = {c["type"]: c for c in old.get("conditions") or ()}
-    merged = [_condition(c, before.get(c.type), generation, now) for c in conditions]
+    at = stamp(now)
+    merged = [_condition(c, before.get(c.type), generation, at) for c in conditions]
     if awaited:
         merged = [_known(before.get(c["type"]), c) for c in merged]
     return {**own, "observedGeneration": generation, "conditions": merged}
@@ -48,11 +49,11 @@ def unknown(old: Mapping[str, Any], reason: str, message: str, generation: int, 
     ready = Condition("Ready", None, reason, message)
     before = {c["type"]: c for c in old.get("conditions") or ()}
     kept = [c for c in before.values() if c["type"] != "Ready"]
-    told = _condition(ready, before.get("Ready"), generation, now)
+    told = _condition(ready, before.get("Ready"), generation, stamp(now))
     return {**old, "observedGeneration": generation, "conditions": [*kept, told]}
 
 
-def _condition(new: Condition, old: Mapping[str, Any] | None, generation: int, now: datetime) -> dict[str, Any]:
+def _condition(new: Condition, old: Mapping[str, Any] | None, generation: int, at: str) -> dict[str, Any]:
     status = _TEXT[new.status]
     kept = old and old["status"] == status and old["lastTransitionTime"] != EPOCH
     return {
@@ -60,7 +61,7 @@ def _condition(new: Condition, old: Mapping[str, Any] | None, generation: int, n
         "status": status,
         "reason": new.reason,
         "message": new.message[:32768],
-        "lastTransitionTime": old["lastTransitionTime"] if old and kept else stamp(now),
+        "lastTransitionTime": old["lastTransitionTime"] if old and kept else at,
         "observedGeneration": generation,
     }
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -11,7 +12,12 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 def fits(pattern: str, value: str) -> bool:
     """As RE2 has it: classes are ASCII, and `$` is the very end, where Python's would let a last line break through."""
-    return re.search(pattern.removesuffix("$") + r"\Z", value, re.ASCII) is not None
+    return _compiled(pattern).search(value) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.removesuffix("$") + r"\Z", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def plan(route: ApiRoute, world: World, now: datetime) -> Plan:
     problems = problems_of(route, world, now)
     held = held_versions(route, world, driver, problems)
     served = serving(route, world, now, held)
-    if blocker := _refused(driver, serving(route, world, now), served, world):
+    wanted = serving(route, world, now) if held else served
+    if blocker := _refused(driver, wanted, served, world):
         return _blocked(route, world, now, requeue_at, blocker)
     accepted, resolved = Condition("Accepted", True, Reason.ACCEPTED), _resolved(problems, held)
     if not served.versions:
