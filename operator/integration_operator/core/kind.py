@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from integration_operator.core.model import Resource, Status
 from integration_operator.core.plan import Plan
-from integration_operator.core.ports import Reader
+from integration_operator.core.ports import Environment, Reader
 
 ResourceT = TypeVar("ResourceT", bound="Resource[Any]")
 WorldT = TypeVar("WorldT")
@@ -29,7 +29,7 @@ REASON = Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', descr
 AGE = Column("Age", ".metadata.creationTimestamp", type="date", description="Time since creation.")
 
 
-def _no_claims(_: Any) -> Iterable[str]:
+def _no_claims(_: Any, __: Environment) -> Iterable[str]:
     return ()
 
 
@@ -47,8 +47,8 @@ class Kind(Generic[ResourceT, WorldT]):
     columns: tuple[Column, ...] = ()
     """Those before Ready, Reason and Age, which every kind has."""
     selectable_fields: tuple[str, ...] = ()
-    claims: Callable[[ResourceT], Iterable[str]] = field(default=_no_claims)
-    """Strings that an object lays claim to, cheaply, from its spec alone: see Reader.claimants."""
+    claims: Callable[[ResourceT, Environment], Iterable[str]] = field(default=_no_claims)
+    """Strings that an object lays claim to, cheaply, from its spec and the settings alone: see Reader.claimants."""
     children: tuple[tuple[str, str], ...] = ()
     """(apiVersion, kind) of every child that a plan may have: what is watched, pruned, and granted in RBAC."""
     description: str = ""

@@ -68,7 +68,7 @@ class Engine:
         self._queue: KeyedQueue[Key] = KeyedQueue()
         metrics.queue_depth.set_function(lambda: self._queue.depth)
         self._dependencies = Dependencies()
-        self.objects = Objects(self._kinds, self._changed)
+        self.objects = Objects(self._kinds, settings.environment, self._changed)
         self.leadership = Leadership(cluster, settings, self._lead)
         self._resolver = Resolver(rules)
         self._checks = Checks({n: d for n, d in by_name.items() if isinstance(d, Probe)}, self._queue.add)

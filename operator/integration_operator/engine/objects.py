@@ -1,6 +1,6 @@
 """Our own objects as kopf brought them, what they claim, and who read what: all that decides who is asked again."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION
-from integration_operator.core.ports import Claimant, Key
+from integration_operator.core.ports import Claimant, Environment, Key
 from integration_operator.engine.audit import asked_by
 from integration_operator.engine.cluster import decode, encode
 
@@ -33,7 +33,8 @@ class Dependencies:
     """Who read what, last time they looked. Most things have one reader only: they get no set, which would be large."""
 
     def __init__(self) -> None:
-        self._read: dict[Key, tuple[Dependency, ...]] = {}
+        self._read: dict[Key, Sequence[Dependency]] = {}
+        """A list while the key looks, a tuple afterwards."""
         self._readers: dict[Dependency, Key | set[Key]] = {}
 
     def add(self, key: Key, dependency: Dependency) -> None:
@@ -41,7 +42,9 @@ class Dependencies:
         readers = self._readers.get(dependency)
         if readers != key and not (isinstance(readers, set) and key in readers):
             self._add(dependency, key)
-            self._read[key] = (*self._read.get(key, ()), dependency)
+            if not isinstance(read := self._read.get(key, ()), list):
+                self._read[key] = read = list(read)
+            read.append(dependency)
 
     def remember(self, key: Key, read: Iterable[Dependency]) -> None:
         """Replace what this key read; nothing at all forgets the key."""
@@ -86,8 +89,10 @@ class _Stored(NamedTuple):
 class Objects:
     """The newest known version of every object of ours, as compact JSON, and an index of their claims."""
 
-    def __init__(self, kinds: Mapping[str, Kind[Any, Any]], changed: Callable[[Dependency], None]) -> None:
-        self._kinds, self._changed = kinds, changed
+    def __init__(
+        self, kinds: Mapping[str, Kind[Any, Any]], environment: Environment, changed: Callable[[Dependency], None]
+    ) -> None:
+        self._kinds, self._environment, self._changed = kinds, environment, changed
         self._stored: dict[Key, _Stored] = {}
         self._claims: dict[str, set[Key]] = {}
 
@@ -159,7 +164,7 @@ class Objects:
     def _claims_of(self, key: Key, raw: Mapping[str, Any]) -> tuple[str, ...]:
         kind = self._kinds[key.kind]
         try:
-            return tuple(dict.fromkeys(kind.claims(kind.model.model_validate(raw))))
+            return tuple(dict.fromkeys(kind.claims(kind.model.model_validate(raw), self._environment)))
         except ValidationError:
             return ()
         except Exception:

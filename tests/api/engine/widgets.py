@@ -14,7 +14,7 @@ from integration_operator.core.errors import TakenOutside, Unavailable
 from integration_operator.core.kind import Kind
 from integration_operator.core.model import API_VERSION, GROUP, VERSION, Model, Resource, Status, Time
 from integration_operator.core.plan import Check, Condition, External, Outcome, Plan, with_ready
-from integration_operator.core.ports import Claimant, Reader
+from integration_operator.core.ports import Claimant, Environment, Reader
 
 
 class WidgetSpec(Model):
@@ -126,7 +126,7 @@ def _fail(spec: WidgetSpec, where: str) -> None:
         raise RuntimeError(f"a bug in {where}")
 
 
-def claims(widget: Widget) -> tuple[str, ...]:
+def claims(widget: Widget, _: Environment) -> tuple[str, ...]:
     _fail(widget.spec, "claims")
     return (widget.spec.claim,) if widget.spec.claim else ()
 

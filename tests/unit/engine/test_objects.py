@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from integration_operator.core.ports import Key
+from integration_operator.core.ports import Environment, Key
 from integration_operator.engine.objects import Objects
 from tests.api.engine.widgets import WIDGET, widget
 
@@ -19,7 +19,7 @@ def version(number: int, uid: str = "first", **spec: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def objects() -> Objects:
-    return Objects({"Widget": WIDGET}, lambda _: None)
+    return Objects({"Widget": WIDGET}, Environment(), lambda _: None)
 
 
 def test_an_older_version_changes_nothing(objects: Objects) -> None:

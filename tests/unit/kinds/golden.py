@@ -145,7 +145,7 @@ class CaseReader:
         found = []
         for kind in KINDS:
             for raw in self._objects(API_VERSION, kind.name, None):
-                if claim in kind.claims(resource := kind.model.model_validate(raw)):
+                if claim in kind.claims(resource := kind.model.model_validate(raw), self.environment):
                     created = resource.metadata.creation_timestamp
                     assert created, f"{resource.name} has no creationTimestamp"
                     found.append(Claimant(created, Key(kind.name, resource.namespace, resource.name)))

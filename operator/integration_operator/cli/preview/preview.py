@@ -134,7 +134,7 @@ class Preview:
         created = resource.metadata.creation_timestamp or self.now
         for expected in certificates.entries(resource):
             self.placeholders.expect(*expected)
-        for claim in kind.claims(resource):
+        for claim in kind.claims(resource, self.environment):
             self._claims.setdefault(claim, []).append(Claimant(created, key))
 
     def _named(self, manifest: Manifest, namespace: str = "") -> Identity:

@@ -17,6 +17,7 @@ from integration_operator.core.model import (
     Rule,
     Status,
 )
+from integration_operator.core.ports import Environment
 from integration_operator.kinds.api_route.traffic import Traffic
 from integration_operator.kinds.api_route.versions import Lifecycle, Path, Version
 
@@ -184,9 +185,9 @@ def current(version: Version, now: datetime) -> Lifecycle:
     return "Retired" if past and version.lifecycle != "Draft" else version.lifecycle
 
 
-def claims(route: ApiRoute) -> Iterator[str]:
+def claims(route: ApiRoute, environment: Environment) -> Iterator[str]:
     """What a route claims: its places (host, path, match), the prefix it owns, and the connections it uses."""
-    gateway = gateway_claim(route)
+    gateway = gateway_claim(route, environment)
     for host in route.spec.hostnames:
         yield f"prefix|{gateway}|{host}|{route.spec.base_path}"
         for version in route.spec.versions:
@@ -209,7 +210,6 @@ def place_claim(gateway: str, host: str, path: str, version: Version) -> str:
     return f"place|{gateway}|{host}|{path}|{detail}"
 
 
-def gateway_claim(route: ApiRoute) -> str:
-    """A gateway in claims: by reference, or the operator's own."""
-    ref = route.spec.gateway_ref
-    return f"{ref.namespace or route.namespace}/{ref.name}" if ref else ""
+def gateway_claim(route: ApiRoute, environment: Environment) -> str:
+    """A gateway in claims: the operator's own is the same whether it is named or left out."""
+    return "/".join(route.gateway(environment.gateway, environment.namespace))

@@ -48,25 +48,15 @@ def match_of(route: ApiRoute, version: Version) -> Match:
 
 
 async def _conflict(route: ApiRoute, host: str, version: Version, reader: Reader, owners: Owners) -> Conflict | None:
-    path, match = route.path_of(version), match_of(route, version)
-    for gateway in _names_of_gateway(route, reader):
-        if owner := await _oldest(route, place_claim(gateway, host, path, version), reader, owners):
-            return Conflict(owner, host, match)
+    path, match, gateway = route.path_of(version), match_of(route, version), gateway_claim(route, reader.environment)
+    if owner := await _oldest(route, place_claim(gateway, host, path, version), reader, owners):
+        return Conflict(owner, host, match)
     for above in _hosts_above(host):
         for prefix in _prefixes(path):
-            for gateway in _names_of_gateway(route, reader):
-                owner = await _oldest(route, f"prefix|{gateway}|{above}|{prefix}", reader, owners)
-                if owner and not await _lets(owner, route, reader):
-                    return Conflict(owner, host, match, f"{above}{prefix}")
+            owner = await _oldest(route, f"prefix|{gateway}|{above}|{prefix}", reader, owners)
+            if owner and not await _lets(owner, route, reader):
+                return Conflict(owner, host, match, f"{above}{prefix}")
     return None
-
-
-def _names_of_gateway(route: ApiRoute, reader: Reader) -> list[str]:
-    """How claims name the route's gateway: the operator's own may be named or left out."""
-    environment = reader.environment
-    names = ["", f"{environment.namespace}/{environment.gateway}"]
-    own = gateway_claim(route)
-    return names if own in names else [own]
 
 
 async def _oldest(route: ApiRoute, claim: str, reader: Reader, owners: Owners) -> Key | None:

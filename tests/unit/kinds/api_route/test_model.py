@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from integration_operator.core.crd import crd
+from integration_operator.core.ports import Environment
 from integration_operator.kinds.api_route.model import ApiRoute, claims, current
 from integration_operator.registry import KINDS
 
@@ -80,7 +81,7 @@ def test_a_name_that_no_label_can_carry_is_refused() -> None:
 
 def test_drafts_claim_no_place() -> None:
     draft = route(versions=[{"name": "v1", "lifecycle": "Draft"}])
-    assert list(claims(draft)) == ["prefix||api.example.com|/"]
+    assert list(claims(draft, Environment())) == ["prefix|integration-system/public|api.example.com|/"]
 
 
 def test_header_names_are_claimed_without_case() -> None:
@@ -88,7 +89,7 @@ def test_header_names_are_claimed_without_case() -> None:
         route(versions=[{"name": "v1", "match": {"header": {"name": name, "value": "1"}}}])
         for name in ("Api-Version", "api-version")
     )
-    assert list(claims(one)) == list(claims(other))
+    assert list(claims(one, Environment())) == list(claims(other, Environment()))
 
 
 def names(schema: dict[str, Any]) -> Iterator[str]:
