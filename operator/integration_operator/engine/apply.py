@@ -104,11 +104,13 @@ class Applier:
             return None
 
     async def _apply(self, key: Key, owner: Manifest, desired: Manifest) -> dict[str, Any]:
-        gvk = Gvk(desired["apiVersion"], desired["kind"])
-        with audit.recorded("apply", f"{gvk.kind}/{desired['metadata']['name']}", key, owner):
-            written: dict[str, Any] = await self._writer.apply(desired)
-        if mirror := await self._mirrors.get(gvk):
-            mirror.note(written)
+        gvk, meta = Gvk(desired["apiVersion"], desired["kind"]), desired["metadata"]
+        mirror = await self._mirrors.get(gvk)
+        with audit.recorded("apply", f"{gvk.kind}/{meta['name']}", key, owner):
+            write = self._writer.apply(desired)
+            written: dict[str, Any] = await (
+                mirror.written((meta["namespace"], meta["name"]), write) if mirror else write
+            )
         return written
 
     async def _still_there(self, key: Key, owner: Manifest) -> None:

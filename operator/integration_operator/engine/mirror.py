@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
 
 from integration_operator.core.errors import Forbidden, IntegrationError
@@ -57,6 +57,8 @@ class Mirror:
         self._metadata_only = gvk in METADATA_ONLY
         self._objects: dict[Name, bytes] = {}
         self._owned: dict[Key, set[Name]] = {}
+        self._held: dict[Name, list[tuple[dict[str, Any] | None, dict[str, Any]]]] = {}
+        """By name, what the watch brought while a write of one's own is under way, and nobody was told yet."""
         self._past: dict[str | None, int] = {}
         """By scope, the version that its list or watch has reached."""
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,6 +89,23 @@ class Mirror:
         for name in sorted(self._owned.get(key, ())):
             if (child := self.get(name)) is not None:
                 yield child
+
+    async def written(self, name: Name, write: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+        """Await one's own write and note it. What the watch brings meanwhile is told afterwards: it may be that."""
+        held = self._held[name] = []
+        own = 0
+        try:
+            obj = await write
+            own = _version(obj)
+            self.note(obj)
+            return obj
+        finally:
+            self._held.pop(name, None)
+            for before, after in held:
+                if _number(after["resourceVersion"]) == own:
+                    self._noted(self.gvk, name)
+                else:
+                    self._changed(self.gvk, name, before, after)
 
     def note(self, obj: dict[str, Any]) -> None:
         """Take what a write returned, so that one's own write is not a surprise when the watch brings it.
@@ -168,7 +187,11 @@ class Mirror:
         if known is not None and _version(known) >= _version(obj):
             return
         self._store(name, obj)
-        self._changed(self.gvk, name, known["metadata"] if known else None, obj["metadata"])
+        before, after = known["metadata"] if known else None, obj["metadata"]
+        if name in self._held:
+            self._held[name].append((before, after))
+        else:
+            self._changed(self.gvk, name, before, after)
 
     def _gone(self, name: Name) -> None:
         known = self.get(name)

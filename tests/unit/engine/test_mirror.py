@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import pytest
+
+from integration_operator.core.errors import Unavailable
 from integration_operator.engine.cluster import Cluster
 from integration_operator.engine.mirror import Gvk, Mirror
 
@@ -66,4 +69,38 @@ async def test_an_answer_that_comes_after_the_deletion_brings_nothing_back() -> 
     await after(seen, 2)
     mirror.note(thing(12))
     assert mirror.get(NAME) is None
+    await mirror.stop()
+
+
+async def test_an_own_write_that_the_watch_brings_first_is_news_for_others_only() -> None:
+    script, seen, noted = Script(), list[Any](), list[Any]()
+    mirror = await mirrored(script, seen, noted)
+    answer = asyncio.get_running_loop().create_future()
+    writing = asyncio.create_task(mirror.written(NAME, answer))
+    for version in (12, 14):
+        script.events.put_nowait(("MODIFIED", thing(version)))
+    async with asyncio.timeout(5):
+        while (mirror.get(NAME) or {})["metadata"]["resourceVersion"] != "14":  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+    assert [change[3]["resourceVersion"] for change in seen] == ["5"]
+    answer.set_result(thing(14))
+    await writing
+    assert [change[3]["resourceVersion"] for change in seen] == ["5", "12"]
+    assert noted == [(GVK, NAME)]
+    await mirror.stop()
+
+
+async def test_what_the_watch_brings_during_a_write_that_fails_is_told() -> None:
+    script, seen = Script(), list[Any]()
+    mirror = await mirrored(script, seen)
+    answer = asyncio.get_running_loop().create_future()
+    writing = asyncio.create_task(mirror.written(NAME, answer))
+    script.events.put_nowait(("MODIFIED", thing(12)))
+    async with asyncio.timeout(5):
+        while (mirror.get(NAME) or {})["metadata"]["resourceVersion"] != "12":  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0)
+    answer.set_exception(Unavailable("gone"))
+    with pytest.raises(Unavailable):
+        await writing
+    assert [change[3]["resourceVersion"] for change in seen] == ["5", "12"]
     await mirror.stop()
