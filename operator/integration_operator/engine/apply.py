@@ -1,6 +1,6 @@
 """Makes the cluster as planned: apply where the live object differs, then prune."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from integration_operator.core.errors import Conflict, UserError
@@ -126,19 +126,19 @@ class Applier:
     async def _prune(self, key: Key, owner: Manifest, kind: Kind[Any, Any], names: set[tuple[Gvk, str]]) -> None:
         for child in kind.children:
             gvk = Gvk(*child)
-            for live in await self._owned(key, gvk):
+            for live in await self._owned(key, gvk, {name for of, name in names if of == gvk}):
                 meta = live["metadata"]
-                if (gvk, meta["name"]) in names or meta.get("deletionTimestamp"):
+                if meta.get("deletionTimestamp"):
                     continue
                 with audit.recorded("delete", f"{gvk.kind}/{meta['name']}", key, owner):
                     await self._writer.delete(live)
                 self._verified.get(key, {}).pop((gvk, meta["name"]), None)
 
-    async def _owned(self, key: Key, gvk: Gvk) -> list[Manifest]:
+    async def _owned(self, key: Key, gvk: Gvk, but: Collection[str]) -> list[Manifest]:
         if mirror := await self._mirrors.get(gvk):
-            return list(mirror.owned(key))
+            return list(mirror.owned(key, but))
         # Not watched: those that this process applied, as they are now.
-        names = [name for known, name in self._verified.get(key, ()) if known == gvk]
+        names = [name for known, name in self._verified.get(key, ()) if known == gvk and name not in but]
         found = [await self._cluster.get(gvk.api_version, gvk.kind, key.namespace, name) for name in names]
         return [live for live in found if live is not None and owner_of(live["metadata"]) == key]
 

@@ -195,18 +195,19 @@ class Engine:
 
     async def _one(self, key: Key) -> None:
         began = time.monotonic()
-        with structlog.contextvars.bound_contextvars(object=str(key), reconcile=f"{time.time_ns():x}"):
-            try:
-                result = await self._reconciler.reconcile(key)
-            except Exception:
-                log.exception("a bug: this object failed, others are untouched")
-                metrics.reconciles.labels(key.kind, "bug").inc()
-                with suppress(Exception):  # what can't be told must not end the worker
-                    await self._reconciler.report_bug(key)
-                self._queue.retry(key, after=5.0)
-                return
-            finally:
-                self._queue.done(key)
+        # Bound in the task of this one pass, and gone with it.
+        structlog.contextvars.bind_contextvars(object=str(key), reconcile=f"{time.time_ns():x}")
+        try:
+            result = await self._reconciler.reconcile(key)
+        except Exception:
+            log.exception("a bug: this object failed, others are untouched")
+            metrics.reconciles.labels(key.kind, "bug").inc()
+            with suppress(Exception):  # what can't be told must not end the worker
+                await self._reconciler.report_bug(key)
+            self._queue.retry(key, after=5.0)
+            return
+        finally:
+            self._queue.done(key)
         metrics.reconcile_seconds.labels(key.kind).observe(time.monotonic() - began)
         if result.error is None:
             metrics.reconciles.labels(key.kind, "done").inc()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 from integration_operator.core.errors import Forbidden, IntegrationError
@@ -56,6 +56,7 @@ class Mirror:
         self._params = {"labelSelector": f"{MANAGED_BY}={MANAGER}"} if labelled else {}
         self._metadata_only = gvk in METADATA_ONLY
         self._objects: dict[Name, bytes] = {}
+        self._versions: dict[Name, int] = {}
         self._owned: dict[Key, set[Name]] = {}
         self._held: dict[Name, list[tuple[dict[str, Any] | None, dict[str, Any]]]] = {}
         """By name, what the watch brought while a write of one's own is under way, and nobody was told yet."""
@@ -84,10 +85,10 @@ class Mirror:
         """Names of all objects in a namespace, sorted."""
         return sorted(n for ns, n in self._objects if ns == namespace)
 
-    def owned(self, key: Key) -> Iterator[dict[str, Any]]:
-        """The children of an object of ours."""
+    def owned(self, key: Key, but: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+        """The children of an object of ours, without those of these names."""
         for name in sorted(self._owned.get(key, ())):
-            if (child := self.get(name)) is not None:
+            if name[1] not in but and (child := self.get(name)) is not None:
                 yield child
 
     async def written(self, name: Name, write: Awaitable[dict[str, Any]]) -> dict[str, Any]:
@@ -113,9 +114,8 @@ class Mirror:
         Not where the watch is past it already: what was written may have been changed or deleted since.
         """
         name = _name(obj)
-        known = self.get(name)
         past = self._past.get(name[0] if name[0] in self._scopes else None, 0)
-        if _version(obj) > max(past, _version(known) if known else 0):
+        if _version(obj) > max(past, self._versions.get(name, 0)):
             self._store(name, obj)
             self._noted(self.gvk, name)
 
@@ -183,9 +183,9 @@ class Mirror:
 
     def _see(self, obj: dict[str, Any]) -> None:
         name = _name(obj)
-        known = self.get(name)
-        if known is not None and _version(known) >= _version(obj):
+        if name in self._versions and self._versions[name] >= _version(obj):
             return
+        known = self.get(name)
         self._store(name, obj)
         before, after = known["metadata"] if known else None, obj["metadata"]
         if name in self._held:
@@ -210,12 +210,14 @@ class Mirror:
         kept["metadata"] = meta
         self._disown(name)
         self._objects[name] = encode(kept)
+        self._versions[name] = _version(obj)
         if owner := owner_of(meta):
             self._owned.setdefault(owner, set()).add(name)
 
     def _remove(self, name: Name) -> None:
         self._disown(name)
         self._objects.pop(name, None)
+        self._versions.pop(name, None)
 
     def _disown(self, name: Name) -> None:
         if (known := self.get(name)) and (owner := owner_of(known["metadata"])) and owner in self._owned:
